@@ -1,0 +1,56 @@
+"""`python -m local`: run one service of the local cloud as a process of its own."""
+
+import argparse
+import asyncio
+import sys
+from importlib import import_module
+
+from local.home import Home
+from local.service import PortBusy, Service, ports_from_environment, run
+
+SERVICES = {
+    "event-hubs": "local.event_hubs.app:EventHubs",
+    "cosmos": "local.cosmos.app:Cosmos",
+    "iot-hub": "local.iot_hub.app:IoTHub",
+    "event-grid": "local.event_grid.app:EventGrid",
+    "digital-twins": "local.digital_twins.app:DigitalTwins",
+}
+
+
+def load(name: str) -> type[Service]:
+    """The class behind a service's name."""
+    module, _, cls = SERVICES[name].partition(":")
+    return getattr(import_module(module), cls)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run one service until Ctrl-C")
+    serve.add_argument("service", choices=sorted(SERVICES))
+    serve.add_argument("--dir", help="the folder that keeps its state (default: .local)")
+    serve.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="NAME=PORT",
+        help="a port of this service, e.g. amqp=0; 0 takes any free one",
+    )
+    options = parser.parse_args()
+    service = load(options.service)
+    try:
+        ports = ports_from_environment(service)
+        for pair in options.port:
+            name, _, port = pair.partition("=")
+            if name not in ports:
+                raise ValueError(f"{service.name} has no port {name!r}: it has {', '.join(ports)}")
+            ports[name] = int(port)
+        asyncio.run(run(service(Home.at(options.dir), ports)))
+    except (PortBusy, ValueError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
