@@ -1,0 +1,103 @@
+"""Whatever changes a machine: the only values that `advance` folds."""
+
+from dataclasses import dataclass, field
+
+from shared.domain.packml import PackMLState
+from shared.domain.spec import MachineSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place of an input in its source; positions of one source only ever grow."""
+
+    source: str
+    """`telemetry/<generation>/<partition>`, `timer/<name>`, `replay/<id>`, `apply`."""
+    sequence: int
+    index: int = 0
+    """Place within an array message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of one machine, parsed and checked for form, not yet judged."""
+
+    position: Position
+    device: str
+    key: str
+    """Duplicate key: device, machine, timestamp, device sequence and content as one hash."""
+    at: int
+    arrived_at: int
+    sequence: int = 0
+    """The device's own counter; orders readings of equal `at`."""
+    state: PackMLState | None = None
+    reason: str | None = None
+    order: str | None = None
+    product: str | None = None
+    good: int | None = None
+    reject: int | None = None
+    rejects: dict[str, int] = field(default_factory=dict[str, int])
+    signals: dict[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The answer of a model to a row that `advance` asked for, folded right behind its reading."""
+
+    model: str
+    version: str
+    at: int
+    probability: float | None
+    """None: the model abstained, and `reason` says why."""
+    reason: str = ""
+    contributions: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Arrival-side time passed. Closes nothing that data may still change."""
+
+    position: Position
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """An operator has seen an alarm."""
+
+    command_id: str
+    """Idempotency key."""
+    alarm_id: str
+    who: str
+    now: int
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """Maintenance was done on a component: its age restarts."""
+
+    command_id: str
+    component: str
+    at: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecChanged:
+    """The machine's description was applied in a new version (or for the first time)."""
+
+    position: Position
+    spec: MachineSpec
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """This machine's slice kept failing; its inputs wait in order until somebody resolves it."""
+
+    position: Position
+    reason: str
+    now: int
+
+
+type Input = Reading | Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked

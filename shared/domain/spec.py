@@ -1,0 +1,114 @@
+"""What the applied factory description says about one machine: constants for a fold, pinned by version."""
+
+from dataclasses import dataclass, field
+
+from shared.domain.packml import PackMLState, TimeCategory
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """One measured quantity of a machine class. Values outside [low, high] are bad, never used."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    deadband: float
+    """A change of more than this is worth a twin update; in the signal's unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """A limit alarm (ISA-18.2): trips at `limit`, returns beyond the deadband."""
+
+    rule_id: str
+    signal: str
+    kind: str
+    """`high` or `low`."""
+    limit: float
+    deadband: float
+    on_delay_ms: int
+    priority: str
+    """`low`, `medium`, `high` or `critical`."""
+    consequence: str = ""
+    response: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBinding:
+    """A maintenance model that scores this machine, `cadence_ms` apart in event time."""
+
+    model: str
+    version: str
+    inputs: tuple[tuple[str, str], ...]
+    """(model input, signal) pairs: how the model's channels are called here."""
+    threshold: float
+    """Probability at which the prediction counts as a warning."""
+    features: tuple[str, ...] = ()
+    """Feature names in the model's column order, as its card lists them (see features.py)."""
+    cadence_ms: int = 60_000
+    attributes: tuple[tuple[str, float], ...] = ()
+    """Numbers that describe the machine and never come with a reading, e.g. ("age_years", 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftPattern:
+    """One shift of a week, in the site's local wall-clock time."""
+
+    shift: str
+    weekdays: tuple[int, ...]
+    """Monday is 0; the day on which the shift starts."""
+    start_minute: int
+    """Minutes after local midnight."""
+    end_minute: int
+    """Minutes after local midnight of the start day; more than 1440 when it ends the next day."""
+    breaks: tuple[tuple[int, int], ...] = ()
+    """Planned breaks as (start, end) minutes on the same scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """When a site plans to produce. Wall-clock times follow the zone through daylight saving."""
+
+    zone: str
+    shifts: tuple[ShiftPattern, ...]
+    holidays: frozenset[str] = frozenset()
+    """Local dates, `2026-12-25`, on which no shift starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """Everything `advance` may ask about a machine."""
+
+    machine_id: str
+    site_id: str
+    line_id: str
+    machine_class: str
+    version: int
+    devices: tuple[str, ...]
+    """Only these may report this machine."""
+    signals: tuple[SignalSpec, ...]
+    calendar: Calendar
+    rules: tuple[LimitRule, ...] = ()
+    models: tuple[ModelBinding, ...] = ()
+    feature_taus_ms: tuple[int, ...] = (600_000, 7_200_000)
+    """Time constants of the moving averages that feed the models, fast to slow."""
+    ideal_cycle_ms: dict[str, int] = field(default_factory=dict[str, int])
+    """Product -> ideal time for one unit on this machine; "" when no product is named."""
+    reasons: dict[str, TimeCategory] = field(default_factory=dict[str, TimeCategory])
+    state_map: dict[str, PackMLState] = field(default_factory=dict[str, PackMLState])
+    """A vendor's word, lower case -> PackML state."""
+    lateness_ms: int = 10_000
+    silence_ms: int = 60_000
+    """Longest gap between readings that the last state is taken to hold through."""
+    close_after_ms: int = 86_400_000
+    """A bucket is closed when nothing arrived for this long."""
+    counter_modulus: int | None = None
+    """Counters roll over to 0 after modulus - 1; None: a lower value is a reset."""
+    green_ratio: float = 0.9
+    yellow_ratio: float = 0.8
+
+    @property
+    def subject(self) -> str:
+        """`site/line/machine`, the subject of this machine's events."""
+        return f"{self.site_id}/{self.line_id}/{self.machine_id}"
