@@ -1,6 +1,7 @@
 """What the applied factory description says about one machine: constants for a fold, pinned by version."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from shared.domain.packml import PackMLState, TimeCategory
 
@@ -76,9 +77,9 @@ class Calendar:
     """Local dates, `2026-12-25`, on which no shift starts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MachineSpec:
-    """Everything `advance` may ask about a machine."""
+    """Everything `advance` may ask about a machine. Not slotted: it caches what it derives."""
 
     machine_id: str
     site_id: str
@@ -107,6 +108,26 @@ class MachineSpec:
     """Counters roll over to 0 after modulus - 1; None: a lower value is a reset."""
     green_ratio: float = 0.9
     yellow_ratio: float = 0.8
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Signal names; columns of the state are in this order."""
+        return tuple(signal.name for signal in self.signals)
+
+    @cached_property
+    def rules_by_signal(self) -> tuple[tuple[LimitRule, ...], ...]:
+        """For each signal, in column order, the rules that watch it."""
+        return tuple(tuple(rule for rule in self.rules if rule.signal == name) for name in self.names)
+
+    @cached_property
+    def believed(self) -> tuple[tuple[str, float, float, float, float], ...]:
+        """Per column: name, plausible low and high, and the quiet band that no rule objects to."""
+        rows: list[tuple[str, float, float, float, float]] = []
+        for signal, rules in zip(self.signals, self.rules_by_signal, strict=True):
+            quiet_low = max((r.limit for r in rules if r.kind == "low"), default=signal.low)
+            quiet_high = min((r.limit for r in rules if r.kind == "high"), default=signal.high)
+            rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
+        return tuple(rows)
 
     @property
     def subject(self) -> str:

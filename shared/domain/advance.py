@@ -1,0 +1,219 @@
+"""The decision: (spec, state, inputs) -> (state, effects). Pure, and the only way a machine changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from shared.domain import alarms, current, event_time, features
+from shared.domain.effects import (
+    CameBack,
+    CommandDone,
+    Effect,
+    Health,
+    PredictionMade,
+    ReadingRefused,
+    ThresholdCrossed,
+    WentSilent,
+)
+from shared.domain.inputs import (
+    Acknowledge,
+    Blocked,
+    Input,
+    Maintained,
+    Position,
+    Reading,
+    Scored,
+    SpecChanged,
+    Tick,
+)
+from shared.domain.showing import SHOW_EVERY_MS, show
+from shared.domain.spec import MachineSpec
+from shared.domain.state import Fold, MachineState, Pane, Shown
+from shared.domain.turn import Turn
+
+FAR_FUTURE_MS = 300_000
+"""A reading further ahead of its arrival than this is not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """A machine after some inputs, and what they decided."""
+
+    spec: MachineSpec
+    state: MachineState
+    effects: list[Effect]
+
+
+def initial(spec: MachineSpec) -> MachineState:
+    """A machine that has never been heard of."""
+    columns = len(spec.signals)
+    return MachineState(
+        machine_id=spec.machine_id,
+        site_id=spec.site_id,
+        line_id=spec.line_id,
+        spec_version=spec.version,
+        names=spec.names,
+        fold=Fold(features=features.initial(columns, len(spec.feature_taus_ms)), pane=Pane.empty(columns)),
+        shown=Shown(values=[None] * columns),
+        values=[None] * columns,
+        value_at=[-1] * columns,
+        value_sequence=[0] * columns,
+        bad=[False] * columns,
+    )
+
+
+def advance(spec: MachineSpec, state: MachineState, inputs: Sequence[Input]) -> Advanced:
+    """Fold inputs in order; the given state is left as it was.
+
+    An input whose position was folded before changes nothing (law 1). Every decision is taken
+    per input, so it does not matter how inputs are cut into calls (law 2).
+    """
+    turn = Turn(spec, state.clone(), [])
+    for item in inputs:
+        if type(item) is Reading:
+            if _is_new(turn.state, item.position):
+                _read(turn, item)
+        else:
+            _apply(turn, item)
+    return Advanced(turn.spec, turn.state, turn.effects)
+
+
+def next_due_at(spec: MachineSpec, state: MachineState) -> int | None:
+    """When a tick must look at this machine if nothing arrives before; None: never."""
+    due: list[int] = []
+    if state.shown.pending or state.shown.version == 0:
+        due.append(state.shown.at + SHOW_EVERY_MS)
+    if state.arrived_at >= 0:
+        if not state.silent:
+            due.append(state.arrived_at + spec.silence_ms)
+        bucket = state.fold.bucket
+        quiet_until = state.arrived_at + spec.close_after_ms
+        if state.fold.waiting:
+            due.append(quiet_until)
+        if bucket is not None:
+            due.append(max(quiet_until, bucket.end + spec.close_after_ms + 1))
+    return min(due, default=None)
+
+
+def _apply(
+    turn: Turn, item: Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked | Reading
+) -> None:
+    state = turn.state
+    match item:
+        case Scored():
+            _score(turn, item)
+            show(turn, now=state.arrived_at)
+        case Tick():
+            if _is_new(state, item.position):
+                _tick(turn, item.now)
+        case Acknowledge():
+            outcome = alarms.acknowledge(
+                turn, item.alarm_id, who=item.who, now=item.now, comment=item.comment
+            )
+            turn.effects.append(CommandDone(item.command_id, item.now, outcome))
+            show(turn, now=item.now)
+        case Maintained():
+            if item.at > state.maintained_at.get(item.component, -1):
+                state.maintained_at[item.component] = item.at
+            turn.effects.append(CommandDone(item.command_id, item.at, "done"))
+        case SpecChanged():
+            if _is_new(state, item.position):
+                _change_spec(turn, item.spec, now=item.now)
+                show(turn, now=item.now)
+        case Blocked():
+            if _is_new(state, item.position):
+                state.blocked = item.reason or None
+                turn.urgent = True
+                show(turn, now=item.now)
+        case Reading():
+            raise AssertionError("readings are folded by advance itself")
+        case _:
+            assert_never(item)
+
+
+def _is_new(state: MachineState, position: Position) -> bool:
+    """Whether the position is beyond the source's last; it then becomes the last."""
+    place = (position.sequence, position.index)
+    last = state.positions.get(position.source)
+    if last is not None and place <= last:
+        return False
+    state.positions[position.source] = place
+    return True
+
+
+def _read(turn: Turn, reading: Reading) -> None:
+    """Fold one reading: once on arrival (values, alarms), once behind the reorder buffer (the rest)."""
+    state = turn.state
+    if reading.at > reading.arrived_at + FAR_FUTURE_MS:
+        state.refused_count += 1
+        turn.effects.append(ReadingRefused(reading, "far-future"))
+        return
+    if reading.key in state.fold.seen:
+        return
+    if reading.arrived_at > state.arrived_at:
+        state.arrived_at = reading.arrived_at
+    if state.silent:
+        state.silent = False
+        turn.effects.append(CameBack(turn.number(), reading.arrived_at))
+        turn.urgent = True
+    values, bad = current.believe(turn, reading)
+    current.take(turn, reading, values, bad)
+    event_time.hold(turn, reading, values, bad)
+    if turn.urgent or state.shown.pending:
+        show(turn, now=state.arrived_at)
+
+
+def _tick(turn: Turn, now: int) -> None:
+    """Arrival-side time passed: notice silence, show the trailing value, close what waited too long."""
+    state = turn.state
+    if state.arrived_at >= 0:
+        if not state.silent and now - state.arrived_at >= turn.spec.silence_ms:
+            state.silent = True
+            turn.effects.append(WentSilent(turn.number(), state.arrived_at, now))
+            turn.urgent = True
+        if now - state.arrived_at >= turn.spec.close_after_ms:
+            event_time.drain(turn, now - turn.spec.close_after_ms)
+    show(turn, now=now)
+
+
+def _score(turn: Turn, scored: Scored) -> None:
+    binding = next((b for b in turn.spec.models if b.model == scored.model), None)
+    if binding is None:
+        return
+    state = turn.state
+    before = state.health
+    warning = (
+        scored.probability >= binding.threshold
+        if scored.probability is not None
+        else before is not None and before.warning
+    )
+    state.health = Health(scored.model, scored.version, scored.at, scored.probability, scored.reason, warning)
+    turn.effects.append(PredictionMade(turn.number(), state.health, binding.threshold, scored.contributions))
+    if warning != (before is not None and before.warning):
+        turn.effects.append(ThresholdCrossed(turn.number(), state.health, binding.threshold))
+        turn.urgent = True
+
+
+def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
+    """Pin a new spec: columns follow their signal's name, new ones start empty."""
+    state = turn.state
+    fold = state.fold
+    old = {name: column for column, name in enumerate(state.names)}
+    source = [old.get(name) for name in spec.names]
+    if spec.names != state.names:
+        state.values = [None if c is None else state.values[c] for c in source]
+        state.value_at = [-1 if c is None else state.value_at[c] for c in source]
+        state.value_sequence = [0 if c is None else state.value_sequence[c] for c in source]
+        state.bad = [c is not None and state.bad[c] for c in source]
+        state.shown.values = [None if c is None else state.shown.values[c] for c in source]
+        fold.pane = event_time.remap(fold.pane, source)
+        fold.waiting = [event_time.remap_held(held, source) for held in fold.waiting]
+    if spec.names != state.names or spec.feature_taus_ms != turn.spec.feature_taus_ms:
+        fold.features = features.initial(len(spec.signals), len(spec.feature_taus_ms))
+    turn.spec = spec
+    state.spec_version = spec.version
+    state.line_id = spec.line_id
+    state.names = spec.names
+    fold.segment = None
+    alarms.drop_unknown(turn, at=now)
+    turn.urgent = True

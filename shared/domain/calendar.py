@@ -1,0 +1,74 @@
+"""Which shift an instant belongs to: wall-clock patterns turned into intervals of UTC milliseconds."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from shared.domain.spec import Calendar
+
+_HORIZON_DAYS = 8
+"""A weekly calendar has a shift within this many days, or has none at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of time with one meaning. `shift_id` is None between shifts."""
+
+    start: int
+    end: int
+    shift_id: str | None
+    shift_start: int
+    shift_end: int
+    planned: bool
+    """False in a planned break and between shifts."""
+
+
+def segment_at(calendar: Calendar, at: int) -> Segment:
+    """The segment that contains `at`; consecutive segments tile the time line without overlap.
+
+    Shift borders follow the site's wall clock: a night shift over the end of daylight saving is
+    an hour longer. Shift ids are `<local start date>/<shift>`.
+    """
+    day = datetime.fromtimestamp(at / 1000, tz=UTC).astimezone(ZoneInfo(calendar.zone)).date()
+    before = day - timedelta(days=2)
+    previous_end = _instant(calendar.zone, before, 0)
+    for offset in range(-1, _HORIZON_DAYS):
+        for segment in _segments_of_day(calendar, day + timedelta(days=offset)):
+            if at < segment.start:
+                return Segment(previous_end, segment.start, None, previous_end, segment.start, False)
+            if at < segment.end:
+                return segment
+            previous_end = segment.end
+    end = _instant(calendar.zone, day + timedelta(days=_HORIZON_DAYS - 1), 0)
+    return Segment(previous_end, end, None, previous_end, end, False)
+
+
+@lru_cache(maxsize=4096)
+def _segments_of_day(calendar: Calendar, day: date) -> tuple[Segment, ...]:
+    """The segments of the shifts that start on a local date, in order."""
+    if day.isoformat() in calendar.holidays:
+        return ()
+    segments: list[Segment] = []
+    for pattern in sorted(calendar.shifts, key=lambda shift: shift.start_minute):
+        if day.weekday() not in pattern.weekdays:
+            continue
+        borders = [pattern.start_minute]
+        for pause in sorted(pattern.breaks):
+            borders.extend(pause)
+        borders.append(pattern.end_minute)
+        instants = [_instant(calendar.zone, day, minute) for minute in borders]
+        shift_id = f"{day.isoformat()}/{pattern.shift}"
+        for index, (start, end) in enumerate(pairwise(instants)):
+            if start < end:
+                segments.append(
+                    Segment(start, end, shift_id, instants[0], instants[-1], planned=index % 2 == 0)
+                )
+    return tuple(segments)
+
+
+def _instant(zone: str, day: date, minute: int) -> int:
+    """A wall-clock minute of a local day; one that daylight saving skips counts from before the jump."""
+    wall = datetime.combine(day, datetime.min.time()) + timedelta(minutes=minute)
+    return int(wall.replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)

@@ -1,0 +1,84 @@
+"""The fold on arrival: current state, values and alarms, monotone in (time, device sequence)."""
+
+from shared.domain import alarms
+from shared.domain.effects import MachineStateChanged
+from shared.domain.event_time import Values
+from shared.domain.inputs import Reading
+from shared.domain.turn import Turn
+
+
+def believe(turn: Turn, reading: Reading) -> tuple[Values, tuple[int, ...]]:
+    """The reading's values by column, and the columns whose value is implausible (and left out)."""
+    signals = reading.signals
+    values: Values = []
+    bad: tuple[int, ...] = ()
+    found = 0
+    for column, (name, low, high, _, _) in enumerate(turn.spec.believed):
+        value = signals.get(name)
+        if value is not None:
+            found += 1
+            if not low <= value <= high:
+                bad = (*bad, column)
+                value = None
+        values.append(value)
+    if found != len(signals):
+        turn.state.unknown_signal_count += len(signals) - found
+    return values, bad
+
+
+def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> None:
+    """Make the reading current wherever it is the newest; judge the alarms of what became current."""
+    state = turn.state
+    at, sequence = reading.at, reading.sequence
+    newest = (at, sequence) >= (state.reading_at, state.reading_sequence)
+    if newest:
+        state.reading_at = at
+        state.reading_sequence = sequence
+        if reading.state is not None and (reading.state is not state.state or reading.reason != state.reason):
+            _change_state(turn, reading)
+        if reading.order is not None and reading.order != state.order:
+            state.order = reading.order
+            turn.urgent = True
+        if reading.product is not None:
+            state.product = reading.product
+
+    shown = state.shown
+    watched = bool(state.alarms)
+    current, value_at, value_sequence = state.values, state.value_at, state.value_sequence
+    column = -1
+    for _, _, _, quiet_low, quiet_high in turn.spec.believed:
+        column += 1
+        value = values[column]
+        if value is None:
+            continue
+        previous_at = value_at[column]
+        if not newest and (at, sequence) < (previous_at, value_sequence[column]):
+            alarms.record_old_violation(turn, column, value, at=at)
+            continue
+        current[column] = value
+        value_at[column] = at
+        value_sequence[column] = sequence
+        state.bad[column] = False
+        if watched or not quiet_low <= value <= quiet_high:
+            alarms.evaluate(turn, column, value, at=at, previous_at=previous_at)
+        if not shown.pending:
+            told = shown.values[column]
+            if told is None or abs(value - told) > turn.spec.signals[column].deadband:
+                shown.pending = True
+    for column in bad:
+        if newest or (at, sequence) >= (value_at[column], value_sequence[column]):
+            state.bad[column] = True
+            shown.pending = True
+
+
+def _change_state(turn: Turn, reading: Reading) -> None:
+    state = turn.state
+    assert reading.state is not None
+    if reading.state is not state.state:
+        turn.effects.append(
+            MachineStateChanged(turn.number(), state.state, reading.state, reading.reason, reading.at)
+        )
+        state.state_since = reading.at
+    state.state = reading.state
+    state.reason = reading.reason
+    turn.urgent = True

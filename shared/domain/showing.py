@@ -1,0 +1,64 @@
+"""What the twin should show: at once when it matters, measurements at most every ten seconds."""
+
+from shared.domain import alarms
+from shared.domain.effects import Measurement, TwinChanged
+from shared.domain.event_time import elements
+from shared.domain.oee import band, kpis
+from shared.domain.turn import Turn
+
+SHOW_EVERY_MS = 10_000
+
+
+def show(turn: Turn, *, now: int) -> None:
+    """Decide a twin update: urgent changes now, a measurement beyond its deadband when its time came.
+
+    `now` is arrival time: the limit protects the twin service from traffic, whatever its event
+    time. A pending measurement is shown by the next input or tick after the interval, so the
+    trailing value always arrives.
+    """
+    shown = turn.state.shown
+    if turn.urgent or (shown.pending and now - shown.at >= SHOW_EVERY_MS):
+        _write(turn, now)
+
+
+def _write(turn: Turn, now: int) -> None:
+    state = turn.state
+    fold = state.fold
+    shown = state.shown
+    oee = None
+    if fold.bucket is not None and fold.bucket.times_ms:
+        oee = elements(fold.bucket, fold.at, final=False)
+        spec = turn.spec
+        shown.band = band(kpis(oee), green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
+    shown.version += 1
+    shown.at = now
+    shown.values = state.values[:]
+    shown.pending = False
+    turn.urgent = False
+    active, unacknowledged, highest = alarms.summary(state.alarms)
+    turn.effects.append(
+        TwinChanged(
+            version=shown.version,
+            at=now,
+            state=state.state,
+            state_since=state.state_since,
+            reason=state.reason,
+            last_reading_at=state.reading_at,
+            order=state.order,
+            product=state.product,
+            silent=state.silent,
+            blocked=state.blocked,
+            measurements={
+                name: Measurement(value, at, bad)
+                for name, value, at, bad in zip(
+                    state.names, state.values, state.value_at, state.bad, strict=True
+                )
+                if value is not None
+            },
+            oee=oee,
+            health=state.health,
+            active_alarm_count=active,
+            unacknowledged_alarm_count=unacknowledged,
+            highest_priority=highest,
+        )
+    )

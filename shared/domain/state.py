@@ -1,0 +1,238 @@
+"""Everything Millwright remembers about one machine: the document that one commit guards by ETag.
+
+The parts are mutable and slotted for speed. `advance` clones a state before it folds, so a
+caller's state never changes; columns are in the order of the spec's signals.
+"""
+
+from dataclasses import dataclass, field
+
+from shared.domain.calendar import Segment
+from shared.domain.effects import Alarm, Health
+from shared.domain.features import FeatureState
+from shared.domain.packml import PackMLState, TimeCategory
+
+
+@dataclass(slots=True)
+class Held:
+    """A reading that waits in the reorder buffer: only what the event-time fold needs."""
+
+    at: int
+    sequence: int
+    key: str
+    state: PackMLState | None
+    reason: str | None
+    product: str | None
+    good: int | None
+    reject: int | None
+    rejects: dict[str, int]
+    values: tuple[float | None, ...]
+    """None: not reported. Bad values come as None with the column in `bad`."""
+    bad: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A shift in the making."""
+
+    shift_id: str
+    start: int
+    end: int
+    times_ms: dict[TimeCategory, int] = field(default_factory=dict[TimeCategory, int])
+    good_count: int = 0
+    reject_count: int = 0
+    ideal_ms: int = 0
+    unpriced_count: int = 0
+    reset_count: int = 0
+    late_count: int = 0
+    rejects: dict[str, int] = field(default_factory=dict[str, int])
+
+    def clone(self) -> "Bucket":
+        return Bucket(
+            self.shift_id,
+            self.start,
+            self.end,
+            dict(self.times_ms),
+            self.good_count,
+            self.reject_count,
+            self.ideal_ms,
+            self.unpriced_count,
+            self.reset_count,
+            self.late_count,
+            dict(self.rejects) if self.rejects else {},
+        )
+
+
+@dataclass(slots=True)
+class Pane:
+    """The current event-time minute, per column."""
+
+    minute: int
+    """Start of the minute; -1 before the first reading."""
+    n: list[int]
+    total: list[float]
+    low: list[float]
+    high: list[float]
+    bad: list[int]
+
+    @classmethod
+    def empty(cls, columns: int) -> "Pane":
+        zeros = [0.0] * columns
+        return cls(-1, [0] * columns, zeros, zeros[:], zeros[:], [0] * columns)
+
+    def clone(self) -> "Pane":
+        return Pane(self.minute, self.n[:], self.total[:], self.low[:], self.high[:], self.bad[:])
+
+
+@dataclass(slots=True)
+class Fold:
+    """What is folded in event time, behind the reorder buffer."""
+
+    features: FeatureState
+    pane: Pane
+    newest_at: int = -1
+    """The machine's event time: the newest reading that arrived."""
+    at: int = -1
+    """Time is accounted up to here."""
+    heard_at: int = -1
+    """The last folded reading."""
+    waiting: list[Held] = field(default_factory=list[Held])
+    seen: dict[str, int] = field(default_factory=dict[str, int])
+    """Duplicate keys of readings not older than twice the lateness bound -> their time."""
+    late_keys: list[str] = field(default_factory=list[str])
+    state: PackMLState = PackMLState.UNDEFINED
+    reason: str | None = None
+    product: str = ""
+    good: int | None = None
+    reject: int | None = None
+    rejects: dict[str, int] = field(default_factory=dict[str, int])
+    """Last cumulative reject counters by reason."""
+    segment: Segment | None = None
+    bucket: Bucket | None = None
+    measured_at: int = -1
+    closed: list[Bucket] = field(default_factory=list[Bucket])
+    """The last few closed shifts, so that late readings are counted on them."""
+    hour: int = -1
+    """Start of the hour whose minute document exists."""
+    stop_id: str | None = None
+    stop_started_at: int = -1
+    stop_category: TimeCategory = TimeCategory.UNPLANNED_STOP
+    stop_reason: str | None = None
+    scored_at: dict[str, int] = field(default_factory=dict[str, int])
+    """Model -> event time of its last row."""
+
+    def clone(self) -> "Fold":
+        return Fold(
+            self.features,
+            self.pane.clone(),
+            self.newest_at,
+            self.at,
+            self.heard_at,
+            self.waiting[:],
+            dict(self.seen),
+            self.late_keys[:] if self.late_keys else [],
+            self.state,
+            self.reason,
+            self.product,
+            self.good,
+            self.reject,
+            dict(self.rejects) if self.rejects else {},
+            self.segment,
+            self.bucket.clone() if self.bucket is not None else None,
+            self.measured_at,
+            self.closed[:] if self.closed else [],
+            self.hour,
+            self.stop_id,
+            self.stop_started_at,
+            self.stop_category,
+            self.stop_reason,
+            dict(self.scored_at),
+        )
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the twin was last told."""
+
+    version: int = 0
+    at: int = -1
+    """Arrival time of that twin document."""
+    values: list[float | None] = field(default_factory=list[float | None])
+    band: str = "grey"
+    pending: bool = False
+    """A measurement moved beyond its deadband since then."""
+
+    def clone(self) -> "Shown":
+        return Shown(self.version, self.at, self.values[:], self.band, self.pending)
+
+
+@dataclass(slots=True)
+class MachineState:
+    """One machine. Fields without a comment are current values, folded on arrival."""
+
+    machine_id: str
+    site_id: str
+    line_id: str
+    spec_version: int
+    names: tuple[str, ...]
+    """Signal names of the columns, so that a changed spec finds them again."""
+    fold: Fold
+    shown: Shown
+    effect_count: int = 0
+    """Effects so far; their numbers make event ids."""
+    positions: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Source -> (sequence, index) of the last input folded from it."""
+    arrived_at: int = -1
+    reading_at: int = -1
+    reading_sequence: int = 0
+    state: PackMLState = PackMLState.UNDEFINED
+    state_since: int = -1
+    reason: str | None = None
+    order: str | None = None
+    product: str | None = None
+    values: list[float | None] = field(default_factory=list[float | None])
+    value_at: list[int] = field(default_factory=list[int])
+    value_sequence: list[int] = field(default_factory=list[int])
+    bad: list[bool] = field(default_factory=list[bool])
+    silent: bool = False
+    blocked: str | None = None
+    alarms: dict[str, Alarm] = field(default_factory=dict[str, Alarm])
+    """Rule -> its occurrence; absent while normal."""
+    health: Health | None = None
+    maintained_at: dict[str, int] = field(default_factory=dict[str, int])
+    """Component -> last maintenance."""
+    late_count: int = 0
+    refused_count: int = 0
+    unknown_signal_count: int = 0
+
+    def clone(self) -> "MachineState":
+        return MachineState(
+            self.machine_id,
+            self.site_id,
+            self.line_id,
+            self.spec_version,
+            self.names,
+            self.fold.clone(),
+            self.shown.clone(),
+            self.effect_count,
+            dict(self.positions),
+            self.arrived_at,
+            self.reading_at,
+            self.reading_sequence,
+            self.state,
+            self.state_since,
+            self.reason,
+            self.order,
+            self.product,
+            self.values[:],
+            self.value_at[:],
+            self.value_sequence[:],
+            self.bad[:],
+            self.silent,
+            self.blocked,
+            dict(self.alarms) if self.alarms else {},
+            self.health,
+            dict(self.maintained_at) if self.maintained_at else {},
+            self.late_count,
+            self.refused_count,
+            self.unknown_signal_count,
+        )
