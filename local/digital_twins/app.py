@@ -1,0 +1,59 @@
+"""The service as a process: a port with TLS, a database, a meter."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+from aiohttp import web
+
+from local.digital_twins.routes import Routes
+from local.digital_twins.service import TwinService
+from local.digital_twins.store import Store
+from local.digital_twins.throttle import Throttle
+from local.home import Home
+from local.meter import Meter
+from local.service import Clock, bind
+
+RATE_FACTOR = "MILLWRIGHT_DIGITAL_TWINS_RATE_FACTOR"
+"""Raises the instance's rates as Azure support does; the rate per twin stays."""
+
+
+class DigitalTwins:
+    """One instance of the service. Any bearer token is taken for the data owner's."""
+
+    name: ClassVar[str] = "digital-twins"
+    default_ports: ClassVar[Mapping[str, int]] = {"https": 8444}
+
+    def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
+        self._home = home
+        self._ports = dict(ports)
+        self._clock = clock
+        self._meter = Meter()
+        self._runner: web.AppRunner | None = None
+        self._store: Store | None = None
+
+    async def start(self) -> dict[str, str]:
+        listening = bind(self.name, "https", self._ports["https"])
+        self._ports["https"] = listening.getsockname()[1]
+        self._store = Store(self._home.database(self.name))
+        throttle = Throttle(self._clock, float(os.environ.get(RATE_FACTOR, "1")))
+        routes = Routes(TwinService(self._store, throttle, self._clock), self._meter)
+        self._runner = web.AppRunner(
+            routes.application(), access_log=None, shutdown_timeout=2, keepalive_timeout=75
+        )
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening, ssl_context=self._home.server_tls()).start()
+        return {"digitalTwins": f"https://localhost:{self._ports['https']}"}
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._store is not None:
+            self._store.close()
+
+    def actual_ports(self) -> dict[str, int]:
+        return dict(self._ports)
+
+    def meter(self) -> dict[str, float]:
+        return self._meter.snapshot()

@@ -1,0 +1,247 @@
+"""HTTP requests to operations, and back. What was done is metered here."""
+
+import math
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from local.digital_twins.errors import ServiceError, not_here
+from local.digital_twins.jsontypes import JsonObject, dump
+from local.digital_twins.patch import decommissioned
+from local.digital_twins.query import PAGE_LIMIT, charge, from_continuation
+from local.digital_twins.service import Answer, Page, TwinService
+from local.digital_twins.wire import (
+    KB,
+    check_request,
+    error_response,
+    json_response,
+    number,
+    page_size,
+    parsed,
+    raw_response,
+    read_body,
+)
+from local.meter import Meter
+
+MODELS_BODY_LIMIT_BYTES = 16 * 1024 * 1024
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Routes:
+    """HTTP requests to operations, and back."""
+
+    def __init__(self, service: TwinService, meter: Meter) -> None:
+        self._service = service
+        self._meter = meter
+
+    def application(self) -> web.Application:
+        application = web.Application(
+            middlewares=[self._answer_errors], client_max_size=MODELS_BODY_LIMIT_BYTES
+        )
+        twin = "/digitaltwins/{twin}"
+        relationship = twin + "/relationships/{relationship}"
+        component = twin + "/components/{component}"
+        add = application.router.add_route
+        add("GET", "/_local/meter", self._read_meter)
+        add("POST", "/models", self._create_models)
+        add("GET", "/models", self._list_models)
+        add("GET", "/models/{model}", self._get_model)
+        add("PATCH", "/models/{model}", self._patch_model)
+        add("DELETE", "/models/{model}", self._delete_model)
+        add("GET", twin, self._get_twin)
+        add("PUT", twin, self._put_twin)
+        add("PATCH", twin, self._patch_twin)
+        add("DELETE", twin, self._delete_twin)
+        add("POST", twin + "/telemetry", self._telemetry)
+        add("GET", component, self._get_component)
+        add("PATCH", component, self._patch_twin)
+        add("POST", component + "/telemetry", self._telemetry)
+        add("GET", twin + "/relationships", self._list_relationships)
+        add("GET", twin + "/incomingrelationships", self._list_incoming)
+        add("GET", relationship, self._get_relationship)
+        add("PUT", relationship, self._put_relationship)
+        add("PATCH", relationship, self._patch_relationship)
+        add("DELETE", relationship, self._delete_relationship)
+        add("POST", "/query", self._query)
+        add("*", "/eventroutes{rest:.*}", self._event_routes)
+        add("*", "/jobs{rest:.*}", self._jobs)
+        return application
+
+    @web.middleware
+    async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if not request.path.startswith("/_local/"):
+                check_request(request)
+            answer = await handler(request)
+            await self._service.settled()
+            return answer
+        except ServiceError as exc:
+            await self._service.settled()
+            return error_response(exc)
+        except web.HTTPNotFound:
+            return error_response(ServiceError(404, "NotFound", f"There is no resource {request.path}."))
+        except web.HTTPMethodNotAllowed as exc:
+            return error_response(ServiceError(405, "MethodNotAllowed", f"{exc.method} is not allowed here."))
+
+    # Models
+
+    async def _create_models(self, request: web.Request) -> web.Response:
+        body = await read_body(request, MODELS_BODY_LIMIT_BYTES)
+        created = self._service.models.create(parsed(body))
+        self._count("creates", len(body))
+        return json_response([*created], status=201)
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        query = request.query
+        items, further = self._service.models.list_all(
+            after=number(query.get("continuationToken"), 0),
+            limit=page_size(request, 100),
+            definition=query.get("includeModelDefinition", "false").lower() == "true",
+            dependencies_for=query.getall("dependenciesFor", []),
+        )
+        return self._list(request, Page(items, None if further is None else str(further)))
+
+    async def _get_model(self, request: web.Request) -> web.Response:
+        definition = request.query.get("includeModelDefinition", "false").lower() == "true"
+        answer = dump(self._service.models.get(request.match_info["model"], definition=definition))
+        self._count("reads", len(answer))
+        return raw_response(answer)
+
+    async def _patch_model(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        self._service.models.decommission(request.match_info["model"], decommissioned(parsed(body)))
+        self._count("patches", len(body))
+        return web.Response(status=204)
+
+    async def _delete_model(self, request: web.Request) -> web.Response:
+        self._service.models.delete(request.match_info["model"])
+        self._count("deletes", 0)
+        return web.Response(status=204)
+
+    # Twins and components
+
+    async def _get_twin(self, request: web.Request) -> web.Response:
+        return self._read(self._service.get_twin(request.match_info["twin"]))
+
+    async def _put_twin(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        condition = request.headers.get("If-None-Match")
+        answer = self._service.put_twin(request.match_info["twin"], parsed(body), condition)
+        self._count("creates", len(body))
+        return raw_response(answer.body, answer.etag)
+
+    async def _patch_twin(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        component = request.match_info.get("component")
+        etag = self._service.patch_twin(
+            request.match_info["twin"],
+            parsed(body),
+            request.headers.get("If-Match"),
+            (component,) if component else (),
+        )
+        self._count("patches", len(body))
+        return web.Response(status=204, headers={"ETag": etag})
+
+    async def _delete_twin(self, request: web.Request) -> web.Response:
+        self._service.delete_twin(request.match_info["twin"], request.headers.get("If-Match"))
+        self._count("deletes", 0)
+        return web.Response(status=204)
+
+    async def _get_component(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        return self._read(self._service.get_component(match["twin"], match["component"]))
+
+    async def _telemetry(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        parsed(body)
+        if not request.headers.get("Message-Id"):
+            raise ServiceError(400, "MissingArgument", "The Message-Id header is missing.")
+        self._service.accept_telemetry(request.match_info["twin"], request.match_info.get("component"))
+        self._count("telemetry", len(body))
+        return web.Response(status=204)
+
+    # Relationships
+
+    async def _get_relationship(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        return self._read(self._service.get_relationship(match["twin"], match["relationship"]))
+
+    async def _put_relationship(self, request: web.Request) -> web.Response:
+        match, body = request.match_info, await read_body(request)
+        condition = request.headers.get("If-None-Match")
+        answer = self._service.put_relationship(match["twin"], match["relationship"], parsed(body), condition)
+        self._count("creates", len(body))
+        return raw_response(answer.body, answer.etag)
+
+    async def _patch_relationship(self, request: web.Request) -> web.Response:
+        match, body = request.match_info, await read_body(request)
+        condition = request.headers.get("If-Match")
+        etag = self._service.patch_relationship(match["twin"], match["relationship"], parsed(body), condition)
+        self._count("patches", len(body))
+        return web.Response(status=204, headers={"ETag": etag})
+
+    async def _delete_relationship(self, request: web.Request) -> web.Response:
+        match, condition = request.match_info, request.headers.get("If-Match")
+        self._service.delete_relationship(match["twin"], match["relationship"], condition)
+        self._count("deletes", 0)
+        return web.Response(status=204)
+
+    async def _list_relationships(self, request: web.Request) -> web.Response:
+        after = request.query.get("continuationToken", "")
+        name = request.query.get("relationshipName")
+        return self._list(request, self._service.list_relationships(request.match_info["twin"], name, after))
+
+    async def _list_incoming(self, request: web.Request) -> web.Response:
+        after = request.query.get("continuationToken", "")
+        return self._list(request, self._service.list_incoming(request.match_info["twin"], after))
+
+    # Queries, and what is not here
+
+    async def _query(self, request: web.Request) -> web.Response:
+        specification = parsed(await read_body(request))
+        match specification:
+            case {"continuationToken": str(token)} if token:
+                text, after = from_continuation(token)
+            case {"query": str(text)}:
+                after = ""
+            case _:
+                raise ServiceError(
+                    400, "MissingArgument", "The body has neither a query nor a continuation token."
+                )
+        page = self._service.query(text, after, page_size(request, PAGE_LIMIT))
+        answer = dump({"value": [*page.items], "continuationToken": page.next})
+        units = charge(len(page.items), len(answer))
+        self._service.charge_query(units)
+        self._meter.add("query_units", units)
+        self._count("queries", 0)
+        response = raw_response(answer)
+        response.headers["query-charge"] = str(units)
+        return response
+
+    async def _event_routes(self, request: web.Request) -> web.Response:
+        raise not_here("Event routes")
+
+    async def _jobs(self, request: web.Request) -> web.Response:
+        raise not_here("Import and deletion jobs")
+
+    async def _read_meter(self, request: web.Request) -> web.Response:
+        totals: JsonObject = {**self._meter.snapshot()}
+        return json_response(totals)
+
+    def _count(self, operation: str, size_bytes: int) -> None:
+        """Bill one operation in increments of 1 KB of what it carries."""
+        increments = max(1, math.ceil(size_bytes / KB))
+        self._meter.add(operation)
+        if operation != "queries":
+            self._meter.add("operations", increments)
+
+    def _read(self, answer: Answer) -> web.Response:
+        self._count("reads", len(answer.body))
+        return raw_response(answer.body, answer.etag)
+
+    def _list(self, request: web.Request, page: Page) -> web.Response:
+        link = None if page.next is None else str(request.url.update_query({"continuationToken": page.next}))
+        answer = dump({"value": [*page.items], "nextLink": link})
+        self._count("reads", len(answer))
+        return raw_response(answer)

@@ -1,0 +1,220 @@
+"""The rules of each operation: what is checked in which order, written, and answered.
+
+One method per operation of the REST reference; `app` turns them into HTTP.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from local.digital_twins.documents import (
+    check_id,
+    incoming,
+    instant,
+    model_of,
+    new_relationship,
+    new_twin,
+    resolved,
+)
+from local.digital_twins.errors import (
+    already_there,
+    component_not_found,
+    etag_mismatch,
+    invalid_relationship,
+    relationship_not_found,
+    relationships_not_deleted,
+    target_not_found,
+    twin_not_found,
+)
+from local.digital_twins.jsontypes import Json, JsonObject, dump
+from local.digital_twins.models import Models
+from local.digital_twins.patch import operations, patched_relationship, patched_twin
+from local.digital_twins.query import compile_query, continuation
+from local.digital_twins.store import Store
+from local.digital_twins.throttle import Throttle
+from local.service import Clock
+
+PAGE = 100
+"""Relationships in one page of a list."""
+
+
+class Answer(NamedTuple):
+    body: bytes
+    etag: str
+
+
+class Page(NamedTuple):
+    items: list[JsonObject]
+    next: str | None
+    """What continues behind the last item; None on the last page."""
+
+
+class TwinService:
+    """All operations on twins, components, relationships and queries over one store."""
+
+    def __init__(self, store: Store, throttle: Throttle, clock: Clock) -> None:
+        self._store = store
+        self._throttle = throttle
+        self._clock = clock
+        self.models = Models(store, throttle, clock)
+
+    async def settled(self) -> None:
+        await self._store.settled()
+
+    # Twins
+
+    def get_twin(self, twin_id: str) -> Answer:
+        self._throttle.instance("twin reads")
+        twin = self._twin(twin_id)
+        return Answer(dump(twin), str(twin["$etag"]))
+
+    def put_twin(self, twin_id: str, body: Json, if_none_match: str | None) -> Answer:
+        check_id("twin", twin_id)
+        self._throttle.instance("twin creations and deletions")
+        self._throttle.write(twin_id)
+        if if_none_match == "*" and self._store.twin(twin_id) is not None:
+            raise already_there("twin", twin_id)
+        twin = new_twin(self._store.catalog, twin_id, body, self._now())
+        model_id = model_of(twin)
+        self.models.check_in_service(model_id)
+        return Answer(self._store.put_twin(twin_id, model_id, twin), str(twin["$etag"]))
+
+    def patch_twin(self, twin_id: str, body: Json, if_match: str | None, prefix: tuple[str, ...] = ()) -> str:
+        """Returns the new ETag. `prefix` names the component that the paths are relative to."""
+        self._throttle.instance("twin patches")
+        self._throttle.write(twin_id)
+        twin = self._twin(twin_id)
+        _check_match(twin, if_match)
+        changed = patched_twin(self._store.catalog, twin, operations(body, prefix), self._now())
+        model_id = model_of(changed)
+        if model_id != model_of(twin):
+            self.models.check_in_service(model_id)
+        self._store.put_twin(twin_id, model_id, changed)
+        return str(changed["$etag"])
+
+    def delete_twin(self, twin_id: str, if_match: str | None) -> None:
+        self._throttle.instance("twin creations and deletions")
+        self._throttle.write(twin_id)
+        _check_match(self._twin(twin_id), if_match)
+        if self._store.has_relationships(twin_id):
+            raise relationships_not_deleted(twin_id)
+        self._store.delete_twin(twin_id)
+
+    def get_component(self, twin_id: str, name: str) -> Answer:
+        self._throttle.instance("twin reads")
+        twin = self._twin(twin_id)
+        return Answer(dump(self._component(twin, name)), str(twin["$etag"]))
+
+    def accept_telemetry(self, twin_id: str, component: str | None) -> None:
+        """Telemetry is taken for any twin there is; without event routes it goes nowhere."""
+        self._throttle.instance("twin reads")
+        twin = self._twin(twin_id)
+        if component is not None:
+            self._component(twin, component)
+
+    # Relationships
+
+    def get_relationship(self, twin_id: str, relationship_id: str) -> Answer:
+        self._throttle.instance("twin reads")
+        found = self._relationship(twin_id, relationship_id)
+        return Answer(dump(found), str(found["$etag"]))
+
+    def put_relationship(
+        self, twin_id: str, relationship_id: str, body: Json, if_none_match: str | None
+    ) -> Answer:
+        check_id("relationship", relationship_id)
+        self._throttle.instance("twin creations and deletions")
+        self._throttle.write(twin_id)
+        catalog = self._store.catalog
+        interface = resolved(catalog, model_of(self._twin(twin_id)))
+        if if_none_match == "*" and self._store.relationship(twin_id, relationship_id) is not None:
+            raise already_there("relationship", relationship_id)
+        document, wanted = new_relationship(interface, twin_id, relationship_id, body)
+        target = self._store.twin(str(document["$targetId"]))
+        if target is None:
+            raise target_not_found()
+        if wanted is not None and not catalog.is_a(model_of(target), wanted):
+            raise invalid_relationship(f"The target's model {model_of(target)} is not a {wanted}.")
+        self._store.put_relationship(document)
+        return Answer(dump(document), str(document["$etag"]))
+
+    def patch_relationship(self, twin_id: str, relationship_id: str, body: Json, if_match: str | None) -> str:
+        """Returns the new ETag."""
+        self._throttle.instance("twin patches")
+        self._throttle.write(twin_id)
+        found = self._relationship(twin_id, relationship_id)
+        _check_match(found, if_match)
+        interface = resolved(self._store.catalog, model_of(self._twin(twin_id)))
+        changed = patched_relationship(interface, found, operations(body))
+        self._store.put_relationship(changed)
+        return str(changed["$etag"])
+
+    def delete_relationship(self, twin_id: str, relationship_id: str, if_match: str | None) -> None:
+        self._throttle.instance("twin creations and deletions")
+        self._throttle.write(twin_id)
+        _check_match(self._relationship(twin_id, relationship_id), if_match)
+        self._store.delete_relationship(twin_id, relationship_id)
+
+    def list_relationships(self, twin_id: str, name: str | None, after: str) -> Page:
+        self._throttle.instance("twin reads")
+        self._twin(twin_id)
+        found = self._store.outgoing(twin_id, name, after, PAGE + 1)
+        return _page(found, lambda last: str(last["$relationshipId"]))
+
+    def list_incoming(self, twin_id: str, after: str) -> Page:
+        self._throttle.instance("twin reads")
+        self._twin(twin_id)
+        source, _, identifier = after.partition(" ")
+        found = self._store.incoming(twin_id, (source, identifier), PAGE + 1)
+        page = _page(found, lambda last: f"{last['$sourceId']} {last['$relationshipId']}")
+        return Page([incoming(relationship) for relationship in page.items], page.next)
+
+    # Queries
+
+    def query(self, text: str, after: str, limit: int) -> Page:
+        """One page of a query's answer; `next` is the continuation token."""
+        self._throttle.instance("queries")
+        compiled = compile_query(text, self._store.catalog.kinds_of)
+        if compiled.counts:
+            ((count,),) = self._store.rows(compiled.sql(), compiled.parameters)
+            return Page([{"COUNT": int(count)}], None)
+        rows = self._store.rows(compiled.sql(), (*compiled.parameters, after, limit + 1))
+        items = self._store.parsed(rows[:limit])
+        return Page(items, continuation(text, str(rows[limit - 1][1])) if len(rows) > limit else None)
+
+    def charge_query(self, units: float) -> None:
+        self._throttle.instance("query units", units)
+
+    def _now(self) -> str:
+        return instant(self._clock())
+
+    def _twin(self, twin_id: str) -> JsonObject:
+        twin = self._store.twin(twin_id)
+        if twin is None:
+            raise twin_not_found(twin_id)
+        return twin
+
+    def _component(self, twin: JsonObject, name: str) -> JsonObject:
+        interface = self._store.catalog.resolve(model_of(twin))
+        value = twin.get(name)
+        known = interface is None or name in interface.components
+        if name.startswith("$") or not known or not isinstance(value, dict):
+            raise component_not_found(str(twin["$dtId"]), name)
+        return value
+
+    def _relationship(self, twin_id: str, relationship_id: str) -> JsonObject:
+        self._twin(twin_id)
+        found = self._store.relationship(twin_id, relationship_id)
+        if found is None:
+            raise relationship_not_found(twin_id, relationship_id)
+        return found
+
+
+def _check_match(document: JsonObject, if_match: str | None) -> None:
+    """If-Match: absent and `*` match anything that exists, else the weak tag must be the same."""
+    if if_match is not None and if_match != "*" and if_match != document["$etag"]:
+        raise etag_mismatch(if_match)
+
+
+def _page(found: list[JsonObject], key: Callable[[JsonObject], str]) -> Page:
+    items = found[:PAGE]
+    return Page(items, key(items[-1]) if len(found) > PAGE else None)
