@@ -1,0 +1,1 @@
+"""Event Grid: topics that take events, subscriptions that deliver them to webhooks."""

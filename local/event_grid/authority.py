@@ -1,0 +1,65 @@
+"""Who may publish: the topic's key, or a signature made with it.
+
+A signature is `r={endpoint}&e={expiry}&s={HMAC-SHA256 of what precedes}`, each percent-encoded
+("Authenticate Azure Event Grid clients using access keys or shared access signatures").
+"""
+
+import base64
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
+
+from local.event_grid import errors
+
+SCHEME = "SharedAccessSignature "
+EXPIRY_FORMATS = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S")
+
+
+def new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def authorize(headers: Mapping[str, str], key: str, *, host: str, path: str, now: float) -> None:
+    """Raises GridError 401 unless the request holds the key or a good signature."""
+    token = headers.get("aeg-sas-token")
+    given = headers.get("Authorization", "")
+    if token is None and given.startswith(SCHEME):
+        token = given.removeprefix(SCHEME)
+    if (shared := headers.get("aeg-sas-key")) is not None:
+        if not hmac.compare_digest(shared.encode(), key.encode()):
+            raise errors.wrong_credential(host, "The key is not one of the topic's keys.")
+    elif token is not None:
+        _check_token(token, key, host, path, now)
+    elif given:
+        raise errors.wrong_credential(host, "Bearer tokens cannot be checked here: use the topic's key.")
+    else:
+        raise errors.no_credential()
+
+
+def _check_token(token: str, key: str, host: str, path: str, now: float) -> None:
+    signed, _, signature = token.rpartition("&s=")
+    expected = base64.b64encode(hmac.digest(base64.b64decode(key), signed.encode(), "sha256"))
+    if not hmac.compare_digest(unquote(signature).encode(), expected):
+        raise errors.wrong_credential(host, "The signature does not match.")
+    fields = dict(part.split("=", 1) for part in signed.split("&") if "=" in part)
+    resource = urlsplit(unquote(fields.get("r", "")))
+    if not path.lower().startswith(resource.path.lower().rstrip("/")):
+        raise errors.wrong_credential(host, "The signature is for another resource.")
+    if (expires_at := _instant(unquote(fields.get("e", "")))) is None or expires_at <= now:
+        raise errors.wrong_credential(host, "The signature has expired.")
+
+
+def _instant(text: str) -> float | None:
+    """Seconds since the epoch, from any of the forms that SDKs write. None when it is no time."""
+    for form in EXPIRY_FORMATS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

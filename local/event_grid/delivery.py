@@ -1,0 +1,164 @@
+"""Delivers events to one subscription: at least once, several at a time, apart from all others.
+
+Each subscription has a courier of its own with its own connections, so a dead webhook delays nobody
+else. Outcomes are written in groups; a crash before the writing repeats a delivery and never loses one.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import orjson
+
+from local.event_grid.deadletter import Failure, bury
+from local.event_grid.retry import Again, Done, GivenUp, outcome, verdict
+from local.event_grid.schema import Json, Schema, delivered
+from local.event_grid.store import Delivery, Store, Stored
+from local.event_grid.subscriptions import Subscription
+from local.meter import Meter
+from local.service import Clock
+
+LOG = logging.getLogger(__name__)
+AT_A_TIME = 16
+AHEAD = 64
+"""Deliveries taken from the store at a time."""
+SETTLE_COUNT = 32
+ANSWER_S = 30
+BLOCK = 64 * 1024
+JSON_TYPE = "application/json; charset=utf-8"
+CLOUD_TYPE = "application/cloudevents+json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What couriers share."""
+
+    store: Store
+    clock: Clock
+    meter: Meter
+    retry_factor: float
+    dead_letters: Path
+
+
+class Courier:
+    def __init__(self, key: int, subscription: Subscription, setting: Setting) -> None:
+        self._key, self._subscription, self._setting = key, subscription, setting
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._in_hand: set[tuple[int, float]] = set()
+        self._done: list[Delivery] = []
+        self._again: list[tuple[Delivery, float]] = []
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """Attempts under way are abandoned and made again after the next start."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._settle()
+
+    async def _run(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=ANSWER_S)
+        connector = aiohttp.TCPConnector(limit=AT_A_TIME)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as http,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for _ in range(AT_A_TIME):
+                tasks.create_task(self._deliver(http))
+            await self._feed()
+
+    async def _feed(self) -> None:
+        """Keep the queue filled with what is due; write outcomes down."""
+        store, clock = self._setting.store, self._setting.clock
+        while True:
+            self._wake.clear()
+            self._settle()
+            now = clock()
+            if self._queue.qsize() < AHEAD // 2:
+                for delivery in store.due(self._key, now, AHEAD + len(self._in_hand)):
+                    if (mark := (delivery.seq, delivery.due_at)) not in self._in_hand:
+                        self._in_hand.add(mark)
+                        self._queue.put_nowait(delivery)
+            next_at = store.next_due_at(self._key, now)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if next_at is None else max(next_at - clock(), 0.001)):
+                    await self._wake.wait()
+
+    def _settle(self) -> None:
+        if self._done or self._again:
+            self._setting.store.settle(self._key, self._done, self._again)
+            for delivery in (*self._done, *(delivery for delivery, _ in self._again)):
+                self._in_hand.discard((delivery.seq, delivery.due_at))
+            self._done, self._again = [], []
+
+    async def _deliver(self, http: aiohttp.ClientSession) -> None:
+        while True:
+            delivery = await self._queue.get()
+            stored = self._setting.store.event(delivery.seq)
+            event = delivered(orjson.loads(stored.body), stored.schema, self._subscription.schema)
+            status = await self._post(http, event, delivery.attempts)
+            self._judge(delivery, stored, event, status)
+            if self._queue.empty() or len(self._done) + len(self._again) >= SETTLE_COUNT:
+                self._wake.set()
+
+    async def _post(self, http: aiohttp.ClientSession, event: Json, attempts: int) -> int | None:
+        """The webhook's status, None when it did not answer."""
+        cloud = self._subscription.schema is Schema.CLOUD_EVENTS
+        body = orjson.dumps(event if cloud else [event])
+        self._setting.meter.add("operations", max(1, -(-len(body) // BLOCK)))
+        self._setting.meter.add("delivery_attempts")
+        headers = {
+            "Content-Type": CLOUD_TYPE if cloud else JSON_TYPE,
+            "aeg-event-type": "Notification",
+            "aeg-subscription-name": self._subscription.name.upper(),
+            "aeg-delivery-count": str(attempts),
+            "aeg-metadata-version": "1",
+            "aeg-data-version": event.get("dataversion" if cloud else "dataVersion") or "",
+        }
+        try:
+            async with http.post(
+                self._subscription.url, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            LOG.info("%s did not answer: %r", self._subscription.name, exc)
+            return None
+
+    def _judge(self, delivery: Delivery, stored: Stored, event: Json, status: int | None) -> None:
+        subscription, now = self._subscription, self._setting.clock()
+        attempts = delivery.attempts + 1
+        match verdict(
+            status,
+            attempts=attempts,
+            most=subscription.attempts,
+            expires_at=stored.published_at + 60 * subscription.time_to_live_min,
+            now=now,
+            factor=self._setting.retry_factor,
+        ):
+            case Done():
+                self._setting.meter.add("delivered")
+                self._done.append(delivery)
+            case Again(at):
+                self._again.append((delivery, at))
+            case GivenUp(reason):
+                failure = Failure(reason, attempts, outcome(status), stored.published_at, now)
+                if subscription.dead_letters:
+                    bury(self._setting.dead_letters, subscription, event, failure)
+                    self._setting.meter.add("dead_lettered")
+                else:
+                    self._setting.meter.add("dropped")
+                    LOG.warning("%s: event %s is dropped: %s", subscription.name, event["id"], reason)
+                self._done.append(delivery)
