@@ -1,0 +1,140 @@
+"""The service: ports, listeners, housekeeping; see README.md for what it covers."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+from aiohttp import web
+
+from local.event_hubs.amqp.connection import Connection, Limits
+from local.event_hubs.authorization import Authority
+from local.event_hubs.client import MECHANISMS, Client
+from local.event_hubs.http_api import HttpApi
+from local.event_hubs.store import Store
+from local.home import Home
+from local.meter import Meter
+from local.service import Clock, bind
+
+KEY_NAME = "RootManageSharedAccessKey"
+RETENTION_SETTING = "MILLWRIGHT_EVENT_HUBS_RETENTION_S"
+IDLE_SETTING = "MILLWRIGHT_EVENT_HUBS_IDLE_TIMEOUT_S"
+DEFAULT_RETENTION_S = 7 * 24 * 3600.0
+DEFAULT_IDLE_S = 240.0
+_TICK_S = 1.0
+
+
+class EventHubs:
+    """One namespace: AMQP on two ports, and HTTP to make hubs."""
+
+    name: ClassVar[str] = "event-hubs"
+    default_ports: ClassVar[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671, "http": 9672}
+
+    def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
+        self._home = home
+        self._ports = dict(ports)
+        self._clock = clock
+        self._meter = Meter()
+        self._retention_s = _seconds(RETENTION_SETTING, DEFAULT_RETENTION_S)
+        self._idle_s = _seconds(IDLE_SETTING, DEFAULT_IDLE_S)
+        self._connections: set[Connection] = set()
+        self._clients: dict[Connection, Client] = {}
+        self._servers: list[asyncio.Server] = []
+        self._runner: web.AppRunner | None = None
+        self._store: Store | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> dict[str, str]:
+        sockets = {port: bind(self.name, port, number) for port, number in self._ports.items()}
+        self._ports = {port: sock.getsockname()[1] for port, sock in sockets.items()}
+        store = Store(self._home.database(self.name), self._clock, self._meter)
+        self._store = store
+        authority = Authority(KEY_NAME, store.key(), self._clock)
+        await self._listen(sockets["amqp"], store, authority, None)
+        await self._listen(sockets["amqps"], store, authority, self._home.server_tls())
+        self._runner = web.AppRunner(HttpApi(store, self._meter).application(), access_log=None)
+        await self._runner.setup()
+        await web.SockSite(self._runner, sockets["http"]).start()
+        self._ticking = asyncio.create_task(self._tick(store))
+        secret = f"SharedAccessKeyName={KEY_NAME};SharedAccessKey={authority.key}"
+        return {
+            "eventHubs": f"Endpoint=sb://127.0.0.1:{self._ports['amqp']};{secret};UseDevelopmentEmulator=true;",
+            "eventHubsTls": f"Endpoint=sb://localhost:{self._ports['amqps']}/;{secret}",
+            "eventHubsCreate": f"http://127.0.0.1:{self._ports['http']}/hubs",
+        }
+
+    async def _listen(
+        self, sock: socket.socket, store: Store, authority: Authority, tls: ssl.SSLContext | None
+    ) -> None:
+        limits = Limits(container_id="millwright-event-hubs", idle_timeout_s=self._idle_s)
+        limits = Limits(
+            container_id=limits.container_id,
+            idle_timeout_s=self._idle_s,
+            open_timeout_s=min(limits.open_timeout_s, self._idle_s),
+        )
+
+        def make_peer(connection: Connection) -> Client:
+            client = Client(connection, store, authority, self._meter)
+            self._clients[connection] = client
+            return client
+
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(limits, MECHANISMS, make_peer, self._connections),
+            sock=sock,
+            ssl=tls,
+            ssl_handshake_timeout=limits.open_timeout_s if tls else None,
+        )
+        self._servers.append(server)
+
+    async def _tick(self, store: Store) -> None:
+        """Heartbeats, time-outs, expired tokens, retention."""
+        while True:
+            await asyncio.sleep(min(_TICK_S, self._idle_s / 4))
+            now = time.monotonic()
+            for connection in list(self._connections):
+                connection.tick(now)
+            for connection in [known for known in self._clients if known not in self._connections]:
+                del self._clients[connection]
+            for client in list(self._clients.values()):
+                client.expire()
+            store.prune(int((self._clock() - self._retention_s) * 1000))
+
+    async def stop(self) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticking
+        for server in self._servers:
+            server.close()
+        if self._store is not None:
+            self._store.flush()
+        for connection in list(self._connections):
+            connection.close(None)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._store is not None:
+            await self._store.close()
+
+    def actual_ports(self) -> dict[str, int]:
+        return dict(self._ports)
+
+    def meter(self) -> dict[str, float]:
+        return self._meter.snapshot()
+
+
+def _seconds(setting: str, default: float) -> float:
+    """A duration from the environment. ValueError names the setting."""
+    text = os.environ.get(setting)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise ValueError(f"{setting}={text!r}: give a number of seconds above 0")
+    return value
