@@ -10,7 +10,10 @@ from shared.domain.effects import (
     CommandDone,
     Effect,
     Health,
+    MachineBlocked,
+    MachineResumed,
     PredictionMade,
+    Queued,
     ReadingRefused,
     ThresholdCrossed,
     WentSilent,
@@ -22,6 +25,7 @@ from shared.domain.inputs import (
     Maintained,
     Position,
     Reading,
+    Resumed,
     Scored,
     SpecChanged,
     Tick,
@@ -42,6 +46,8 @@ class Advanced:
     spec: MachineSpec
     state: MachineState
     effects: list[Effect]
+    marks: list[int]
+    """For each input, how many effects there were once it was folded."""
 
 
 def initial(spec: MachineSpec) -> MachineState:
@@ -69,13 +75,15 @@ def advance(spec: MachineSpec, state: MachineState, inputs: Sequence[Input]) -> 
     per input, so it does not matter how inputs are cut into calls (law 2).
     """
     turn = Turn(spec, state.clone(), [])
+    marks: list[int] = []
     for item in inputs:
         if type(item) is Reading:
             if _is_new(turn.state, item.position):
                 _read(turn, item)
         else:
             _apply(turn, item)
-    return Advanced(turn.spec, turn.state, turn.effects)
+        marks.append(len(turn.effects))
+    return Advanced(turn.spec, turn.state, turn.effects, marks)
 
 
 def next_due_at(spec: MachineSpec, state: MachineState) -> int | None:
@@ -95,9 +103,7 @@ def next_due_at(spec: MachineSpec, state: MachineState) -> int | None:
     return min(due, default=None)
 
 
-def _apply(
-    turn: Turn, item: Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked | Reading
-) -> None:
+def _apply(turn: Turn, item: Input) -> None:
     state = turn.state
     match item:
         case Scored():
@@ -121,10 +127,16 @@ def _apply(
                 _change_spec(turn, item.spec, now=item.now)
                 show(turn, now=item.now)
         case Blocked():
-            if _is_new(state, item.position):
-                state.blocked = item.reason or None
+            if state.blocked is None:
+                state.blocked = item.reason
+                turn.effects.append(MachineBlocked(turn.number(), item.reason, item.now))
                 turn.urgent = True
                 show(turn, now=item.now)
+        case Resumed():
+            if state.blocked is not None:
+                state.blocked = None
+                turn.effects.append(MachineResumed(turn.number(), item.now))
+                turn.urgent = True
         case Reading():
             raise AssertionError("readings are folded by advance itself")
         case _:
@@ -144,11 +156,17 @@ def _is_new(state: MachineState, position: Position) -> bool:
 def _read(turn: Turn, reading: Reading) -> None:
     """Fold one reading: once on arrival (values, alarms), once behind the reorder buffer (the rest)."""
     state = turn.state
+    if state.blocked is not None:
+        state.arrived_at = max(state.arrived_at, reading.arrived_at)
+        state.queued_count += 1
+        turn.effects.append(Queued(state.queued_count, reading))
+        return
     if reading.at > reading.arrived_at + FAR_FUTURE_MS:
         state.refused_count += 1
         turn.effects.append(ReadingRefused(reading, "far-future"))
         return
     if reading.key in state.fold.seen:
+        state.duplicate_count += 1
         return
     if reading.arrived_at > state.arrived_at:
         state.arrived_at = reading.arrived_at
@@ -215,5 +233,6 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
     state.line_id = spec.line_id
     state.names = spec.names
     fold.segment = None
+    fold.hour = -1
     alarms.drop_unknown(turn, at=now)
     turn.urgent = True

@@ -29,7 +29,7 @@ def segment_at(calendar: Calendar, at: int) -> Segment:
     """The segment that contains `at`; consecutive segments tile the time line without overlap.
 
     Shift borders follow the site's wall clock: a night shift over the end of daylight saving is
-    an hour longer. Shift ids are `<local start date>/<shift>`.
+    an hour longer. Shift ids are `<local start date>.<shift>`.
     """
     day = datetime.fromtimestamp(at / 1000, tz=UTC).astimezone(ZoneInfo(calendar.zone)).date()
     before = day - timedelta(days=2)
@@ -59,7 +59,7 @@ def _segments_of_day(calendar: Calendar, day: date) -> tuple[Segment, ...]:
             borders.extend(pause)
         borders.append(pattern.end_minute)
         instants = [_instant(calendar.zone, day, minute) for minute in borders]
-        shift_id = f"{day.isoformat()}/{pattern.shift}"
+        shift_id = f"{day.isoformat()}.{pattern.shift}"
         for index, (start, end) in enumerate(pairwise(instants)):
             if start < end:
                 segments.append(

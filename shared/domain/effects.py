@@ -153,6 +153,27 @@ class CameBack:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineBlocked:
+    n: int
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineResumed:
+    n: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A reading of a blocked machine, to be folded in the order of `number` once it is resumed."""
+
+    number: int
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
 class StopStarted:
     n: int
     stop_id: str
@@ -196,6 +217,7 @@ class MinuteClosed:
 
     at: int
     """Start of the minute."""
+    spec_version: int
     first_of_hour: bool
     signals: tuple[str, ...]
     aggregates: tuple[SignalAggregate, ...]
@@ -276,6 +298,9 @@ type Effect = (
     | MachineStateChanged
     | WentSilent
     | CameBack
+    | MachineBlocked
+    | MachineResumed
+    | Queued
     | StopStarted
     | StopEnded
     | OeeMeasured

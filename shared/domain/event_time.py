@@ -31,8 +31,10 @@ MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 _CLOSED_KEPT = 4
 _LATE_KEYS_KEPT = 64
-_WAITING_MAX = 600
+_WAITING_MAX = 150
 """A longer buffer is folded early: the lateness bound shrinks, the state document does not grow."""
+_SEEN_MAX = 400
+"""Duplicates further back than this many readings of one machine are not recognised."""
 _GAP_SHIFTS = 30
 _GAP_ROWS = 5_000
 
@@ -45,7 +47,11 @@ def hold(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     if reading.at <= fold.at:
         _keep_late(turn, reading)
         return
-    fold.seen[reading.key] = reading.at
+    seen = fold.seen
+    seen[reading.key] = reading.at
+    if len(seen) > _SEEN_MAX:
+        del seen[next(iter(seen))]
+    turn.state.reading_count += 1
     held = Held(
         reading.at,
         reading.sequence,
@@ -259,7 +265,7 @@ def _enter(turn: Turn, at: int) -> None:
         _close_bucket(turn)
         bucket = None
     if bucket is None:
-        shift_id = segment.shift_id or f"unscheduled/{segment.shift_start}"
+        shift_id = segment.shift_id or f"unscheduled.{segment.shift_start}"
         fold.bucket = Bucket(shift_id, at, segment.shift_end)
 
 
@@ -352,7 +358,7 @@ def _close_minute(turn: Turn) -> None:
         SignalAggregate(n, low, total / n, high, bad) if n else SignalAggregate(0, None, None, None, bad)
         for n, total, low, high, bad in zip(pane.n, pane.total, pane.low, pane.high, pane.bad, strict=True)
     )
-    turn.effects.append(MinuteClosed(at, hour != fold.hour, turn.spec.names, aggregates))
+    turn.effects.append(MinuteClosed(at, turn.spec.version, hour != fold.hour, turn.spec.names, aggregates))
     fold.hour = hour
     if turn.spec.models:
         means = tuple(aggregate.mean for aggregate in aggregates)
@@ -380,6 +386,7 @@ def _keep_late(turn: Turn, reading: Reading) -> None:
     """Count a late reading once on its shift and hand it over to be kept."""
     fold = turn.state.fold
     if reading.key in fold.late_keys:
+        turn.state.duplicate_count += 1
         return
     fold.late_keys = [*fold.late_keys[1 - _LATE_KEYS_KEPT :], reading.key]
     turn.state.late_count += 1

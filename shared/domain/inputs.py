@@ -93,11 +93,17 @@ class SpecChanged:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """This machine's slice kept failing; its inputs wait in order until somebody resolves it."""
+    """This machine's inputs keep failing: from now on its readings queue, in order, unfolded."""
 
-    position: Position
     reason: str
     now: int
 
 
-type Input = Reading | Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The cause is mended: readings are folded again."""
+
+    now: int
+
+
+type Input = Reading | Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked | Resumed

@@ -200,9 +200,14 @@ class MachineState:
     health: Health | None = None
     maintained_at: dict[str, int] = field(default_factory=dict[str, int])
     """Component -> last maintenance."""
+    reading_count: int = 0
+    """Readings taken, those in the reorder buffer included."""
     late_count: int = 0
+    duplicate_count: int = 0
     refused_count: int = 0
     unknown_signal_count: int = 0
+    queued_count: int = 0
+    """Inputs ever put into the queue of a blocked machine; numbers their documents."""
 
     def clone(self) -> "MachineState":
         return MachineState(
@@ -232,7 +237,10 @@ class MachineState:
             dict(self.alarms) if self.alarms else {},
             self.health,
             dict(self.maintained_at) if self.maintained_at else {},
+            self.reading_count,
             self.late_count,
+            self.duplicate_count,
             self.refused_count,
             self.unknown_signal_count,
+            self.queued_count,
         )

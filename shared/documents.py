@@ -1,0 +1,323 @@
+"""Effects -> the documents of one commit. Shapes are the contract in contracts/documents.py."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from shared.domain import effects as fx
+from shared.domain.alarms import ACTIVE, RETURNED, UNACKNOWLEDGED
+from shared.domain.inputs import Reading
+from shared.domain.oee import band, kpis
+from shared.domain.spec import MachineSpec
+from shared.domain.state import MachineState
+from shared.events import event
+from shared.instants import iso, iso_or_none
+from shared.ports import Create, Document, Operation, SetFields, Upsert
+
+READING = TypeAdapter(Reading)
+"""A reading as a blocked machine's queue keeps it."""
+
+DAY_S = 86_400
+OUTBOX_TTL_S = 14 * DAY_S
+COMMAND_TTL_S = 7 * DAY_S
+HISTORY_TTL_S = 30 * DAY_S
+"""Minute aggregates, predictions and recorded violations."""
+
+
+@dataclass(slots=True)
+class Rendered:
+    """What a slice of one machine writes besides its state."""
+
+    operations: list[Operation] = field(default_factory=list[Operation])
+    late: list[Document] = field(default_factory=list[Document])
+    refused: list[tuple[Reading, str]] = field(default_factory=list[tuple[Reading, str]])
+
+
+def render(spec: MachineSpec, state: MachineState, effects: Sequence[fx.Effect]) -> Rendered:
+    """The operations of a commit in a fixed order: later versions of a document replace earlier ones.
+
+    Events go into one outbox document, whose id is the number of its first event.
+    """
+    rendered = Rendered()
+    upserts: dict[str, Document] = {}
+    rows: dict[str, dict[str, Any]] = {}
+    items: list[Document] = []
+    for effect in effects:
+        item = event(spec, effect)
+        if item is not None:
+            items.append(item)
+        match effect:
+            case fx.AlarmRaised() | fx.AlarmCleared() | fx.AlarmAcknowledged():
+                _put(upserts, alarm_document(spec, effect.alarm))
+            case fx.OeeMeasured():
+                _put(upserts, oee_document(spec, effect.elements))
+            case fx.TwinChanged():
+                _put(upserts, twin_document(spec, effect))
+            case fx.MinuteClosed():
+                _add_minute(spec, effect, upserts, rows)
+            case fx.StopStarted() | fx.StopEnded():
+                _put(upserts, _stop(spec, effect))
+            case fx.PredictionMade():
+                _put(upserts, _prediction(spec, effect))
+            case fx.ViolationRecorded():
+                _put(upserts, _violation(spec, effect))
+            case fx.GapClosed():
+                _put(upserts, _gap(spec, effect))
+            case fx.Queued():
+                _put(upserts, _queued(spec, effect))
+            case fx.CommandDone():
+                rendered.operations.append(Create(_command(spec, effect)))
+            case fx.LateKept():
+                rendered.late.append(_late(spec, effect))
+            case fx.ReadingRefused():
+                rendered.refused.append((effect.reading, effect.reason))
+            case _:
+                pass
+    rendered.operations.extend(map(Upsert, upserts.values()))
+    for document_id, fields in rows.items():
+        paths = list(fields.items())
+        rendered.operations.extend(
+            SetFields(document_id, dict(paths[i : i + 10])) for i in range(0, len(paths), 10)
+        )
+    if items:
+        outbox = _document(spec, f"outbox:{items[0]['id'].rpartition(':')[2]}", "outbox")
+        rendered.operations.append(Upsert({**outbox, "events": items, "ttl": OUTBOX_TTL_S}))
+    return rendered
+
+
+def twin_document(spec: MachineSpec, twin: fx.TwinChanged) -> Document:
+    """What the twin, the API and the live table show of a machine."""
+    units = {signal.name: signal.unit for signal in spec.signals}
+    return {
+        **_document(spec, "twin", "twin"),
+        "class": spec.machine_class,
+        "version": twin.version,
+        "at": iso(twin.at) if twin.at >= 0 else None,
+        "state": twin.state.word,
+        "stateSince": iso_or_none(twin.state_since),
+        "reason": twin.reason,
+        "lastReadingAt": iso_or_none(twin.last_reading_at),
+        "order": twin.order,
+        "product": twin.product,
+        "silent": twin.silent,
+        "blocked": twin.blocked,
+        "signals": {
+            name: {
+                "value": measured.value,
+                "unit": units.get(name, ""),
+                "quality": "bad" if measured.bad else "good",
+                "at": iso(measured.at),
+            }
+            for name, measured in twin.measurements.items()
+        },
+        "oee": None if twin.oee is None else oee_figures(spec, twin.oee),
+        "health": None if twin.health is None else health_figures(twin.health),
+        "alarms": {
+            "activeCount": twin.active_alarm_count,
+            "unacknowledgedCount": twin.unacknowledged_alarm_count,
+            "highestPriority": twin.highest_priority,
+        },
+    }
+
+
+def oee_figures(spec: MachineSpec, elements: fx.OeeElements) -> Document:
+    """The ratios behind a bucket's elements, with their bounds and band."""
+    figures = kpis(elements)
+    return {
+        "shiftId": elements.shift_id,
+        "final": elements.final,
+        "availability": _ratio(figures.availability),
+        "effectiveness": _ratio(figures.effectiveness),
+        "quality": _ratio(figures.quality),
+        "oee": _ratio(figures.oee),
+        "upperBound": _ratio(figures.upper_bound),
+        "coverage": _ratio(figures.coverage),
+        "band": band(figures, green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio),
+    }
+
+
+def health_figures(health: fx.Health) -> Document:
+    """Probability and score (1 - probability) of a machine's model; None while it abstains."""
+    known = health.probability is not None
+    return {
+        "model": health.model,
+        "modelVersion": health.version,
+        "probability": health.probability,
+        "score": round(1 - health.probability, 6) if health.probability is not None else None,
+        "abstained": not known,
+        "reason": health.reason or None,
+        "warning": health.warning,
+        "assessedAt": iso(health.at),
+    }
+
+
+def alarm_document(spec: MachineSpec, alarm: fx.Alarm) -> Document:
+    rule = next((rule for rule in spec.rules if rule.rule_id == alarm.rule_id), None)
+    return {
+        **_document(spec, f"alarm:{alarm.alarm_id}", "alarm"),
+        "alarmId": alarm.alarm_id,
+        "ruleId": alarm.rule_id,
+        "signal": alarm.signal,
+        "kind": alarm.kind,
+        "priority": alarm.priority,
+        "state": alarm.state,
+        "active": alarm.state in ACTIVE,
+        "acknowledged": alarm.state not in (UNACKNOWLEDGED, RETURNED),
+        "limit": alarm.limit,
+        "unit": alarm.unit,
+        "value": alarm.value,
+        "violatedAt": iso(alarm.violated_at),
+        "raisedAt": iso(alarm.raised_at),
+        "clearedAt": iso_or_none(alarm.cleared_at),
+        "acknowledgedAt": iso_or_none(alarm.acknowledged_at),
+        "acknowledgedBy": alarm.acknowledged_by,
+        "comment": alarm.comment or None,
+        "occurrenceCount": alarm.occurrence_count,
+        "consequence": rule.consequence if rule else None,
+        "response": rule.response if rule else None,
+    }
+
+
+def oee_document(spec: MachineSpec, elements: fx.OeeElements) -> Document:
+    """One machine's shift: the elements, and the ratios that follow from them."""
+    return {
+        **_document(spec, f"oee:{elements.shift_id}", "oee"),
+        "bucketId": f"{spec.machine_id}:{elements.shift_id}",
+        "start": iso(elements.start),
+        "end": iso(elements.end),
+        "measuredAt": iso(elements.measured_at),
+        "elements": {
+            "timesMs": {str(kind): spent for kind, spent in elements.times_ms.items()},
+            "goodCount": elements.good_count,
+            "rejectCount": elements.reject_count,
+            "idealMs": elements.ideal_ms,
+            "unpricedCount": elements.unpriced_count,
+            "rejects": elements.rejects,
+        },
+        "resetCount": elements.reset_count,
+        "lateCount": elements.late_count,
+        **oee_figures(spec, elements),
+    }
+
+
+def _document(spec: MachineSpec, document_id: str, kind: str) -> Document:
+    return {
+        "id": document_id,
+        "type": kind,
+        "machineId": spec.machine_id,
+        "siteId": spec.site_id,
+        "lineId": spec.line_id,
+    }
+
+
+def _put(upserts: dict[str, Document], document: Document) -> None:
+    upserts[document["id"]] = document
+
+
+def _add_minute(
+    spec: MachineSpec,
+    closed: fx.MinuteClosed,
+    upserts: dict[str, Document],
+    rows: dict[str, dict[str, Any]],
+) -> None:
+    """A row (n, low, mean, high, bad per signal) in its hour's document."""
+    hour = iso(closed.at - closed.at % 3_600_000)
+    document_id = f"minutes:{hour}.v{closed.spec_version}"
+    minute = str(closed.at % 3_600_000 // 60_000)
+    row = [[a.n, a.low, a.mean, a.high, a.bad] for a in closed.aggregates]
+    if closed.first_of_hour:
+        _put(
+            upserts,
+            {
+                **_document(spec, document_id, "minutes"),
+                "hour": hour,
+                "signals": list(closed.signals),
+                "rows": {minute: row},
+                "ttl": HISTORY_TTL_S,
+            },
+        )
+    elif document_id in upserts:
+        upserts[document_id]["rows"][minute] = row
+    else:
+        rows.setdefault(document_id, {})[f"/rows/{minute}"] = row
+
+
+def _stop(spec: MachineSpec, stop: fx.StopStarted | fx.StopEnded) -> Document:
+    ended = isinstance(stop, fx.StopEnded)
+    return {
+        **_document(spec, f"stop:{stop.stop_id}", "stop"),
+        "stopId": stop.stop_id,
+        "startedAt": iso(stop.started_at if ended else stop.at),
+        "endedAt": iso(stop.at) if ended else None,
+        "category": str(stop.category),
+        "reason": stop.reason,
+    }
+
+
+def _prediction(spec: MachineSpec, made: fx.PredictionMade) -> Document:
+    return {
+        **_document(spec, f"prediction:{made.health.model}:{iso(made.health.at)}", "prediction"),
+        **health_figures(made.health),
+        "threshold": made.threshold,
+        "contributions": dict(made.contributions),
+        "ttl": HISTORY_TTL_S,
+    }
+
+
+def _violation(spec: MachineSpec, found: fx.ViolationRecorded) -> Document:
+    return {
+        **_document(spec, f"violation:{found.n}", "violation"),
+        "ruleId": found.rule_id,
+        "signal": found.signal,
+        "value": found.value,
+        "at": iso(found.at),
+        "ttl": HISTORY_TTL_S,
+    }
+
+
+def _gap(spec: MachineSpec, gap: fx.GapClosed) -> Document:
+    return {
+        **_document(spec, f"gap:{iso(gap.start)}", "gap"),
+        "start": iso(gap.start),
+        "end": iso(gap.end),
+        "shifts": [[shift, iso(start), iso(end), planned] for shift, start, end, planned in gap.rows],
+    }
+
+
+def _command(spec: MachineSpec, done: fx.CommandDone) -> Document:
+    return {
+        **_document(spec, f"command:{done.command_id}", "command"),
+        "outcome": done.outcome,
+        "at": iso(done.at),
+        "ttl": COMMAND_TTL_S,
+    }
+
+
+def _queued(spec: MachineSpec, queued: fx.Queued) -> Document:
+    return {
+        **_document(spec, f"queued:{queued.number:012d}", "queued"),
+        "number": queued.number,
+        "reading": READING.dump_python(queued.reading, mode="json"),
+    }
+
+
+def _late(spec: MachineSpec, kept: fx.LateKept) -> Document:
+    reading = kept.reading
+    return {
+        **_document(spec, reading.key, "late"),
+        "shiftId": kept.shift_id,
+        "device": reading.device,
+        "at": iso(reading.at),
+        "arrivedAt": iso(reading.arrived_at),
+        "sequence": reading.sequence,
+        "state": reading.state.word if reading.state is not None else None,
+        "reason": reading.reason,
+        "counts": {"good": reading.good, "reject": reading.reject, "rejects": reading.rejects},
+        "signals": reading.signals,
+    }
+
+
+def _ratio(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,124 @@
+"""Effects -> CloudEvents 1.0. `machine:n` is the id, so what is published twice is recognised."""
+
+from shared.domain import effects as fx
+from shared.domain.spec import MachineSpec
+from shared.instants import iso, iso_or_none
+from shared.ports import Document
+
+
+def event(spec: MachineSpec, effect: fx.Effect) -> Document | None:
+    """The event that tells of an effect, None for effects that only become documents."""
+    match effect:
+        case fx.AlarmRaised():
+            return _event(spec, effect.n, "alarm.raised", effect.alarm.raised_at, _alarm(effect.alarm))
+        case fx.AlarmCleared():
+            at = effect.alarm.cleared_at
+            return _event(spec, effect.n, "alarm.cleared", at or 0, _alarm(effect.alarm))
+        case fx.AlarmAcknowledged():
+            at = effect.alarm.acknowledged_at
+            return _event(spec, effect.n, "alarm.acknowledged", at or 0, _alarm(effect.alarm))
+        case fx.MachineStateChanged():
+            data = {"from": effect.old.word, "to": effect.new.word, "reason": effect.reason}
+            return _event(spec, effect.n, "machine.statechanged", effect.at, data)
+        case fx.WentSilent():
+            data = {"lastArrivedAt": iso_or_none(effect.last_arrived_at)}
+            return _event(spec, effect.n, "machine.wentsilent", effect.at, data)
+        case fx.CameBack():
+            return _event(spec, effect.n, "machine.cameback", effect.at, {})
+        case fx.MachineBlocked():
+            return _event(spec, effect.n, "machine.blocked", effect.at, {"reason": effect.reason})
+        case fx.MachineResumed():
+            return _event(spec, effect.n, "machine.resumed", effect.at, {})
+        case fx.StopStarted():
+            data = {
+                "stopId": effect.stop_id,
+                "category": str(effect.category),
+                "reason": effect.reason,
+            }
+            return _event(spec, effect.n, "stop.started", effect.at, data)
+        case fx.StopEnded():
+            data = {
+                "stopId": effect.stop_id,
+                "startedAt": iso(effect.started_at),
+                "category": str(effect.category),
+                "reason": effect.reason,
+                "durationMs": effect.at - effect.started_at,
+            }
+            return _event(spec, effect.n, "stop.ended", effect.at, data)
+        case fx.OeeMeasured():
+            return _oee(spec, effect)
+        case fx.PredictionMade():
+            return _event(
+                spec, effect.n, "prediction.made", effect.health.at, _health(effect.health, effect.threshold)
+            )
+        case fx.ThresholdCrossed():
+            return _event(
+                spec,
+                effect.n,
+                "prediction.thresholdcrossed",
+                effect.health.at,
+                _health(effect.health, effect.threshold),
+            )
+        case _:
+            return None
+
+
+def _event(spec: MachineSpec, n: int, kind: str, at: int, data: Document) -> Document:
+    return {
+        "specversion": "1.0",
+        "id": f"{spec.machine_id}:{n}",
+        "source": f"/millwright/{spec.site_id}",
+        "type": f"millwright.{kind}.v1",
+        "subject": spec.subject,
+        "time": iso(at),
+        "datacontenttype": "application/json",
+        "data": {"machineId": spec.machine_id, "lineId": spec.line_id, "siteId": spec.site_id, **data},
+    }
+
+
+def _alarm(alarm: fx.Alarm) -> Document:
+    return {
+        "alarmId": alarm.alarm_id,
+        "ruleId": alarm.rule_id,
+        "signal": alarm.signal,
+        "kind": alarm.kind,
+        "priority": alarm.priority,
+        "state": alarm.state,
+        "limit": alarm.limit,
+        "unit": alarm.unit,
+        "value": alarm.value,
+        "raisedAt": iso(alarm.raised_at),
+        "clearedAt": iso_or_none(alarm.cleared_at),
+        "acknowledgedAt": iso_or_none(alarm.acknowledged_at),
+        "acknowledgedBy": alarm.acknowledged_by,
+        "occurrenceCount": alarm.occurrence_count,
+    }
+
+
+def _oee(spec: MachineSpec, measured: fx.OeeMeasured) -> Document:
+    """The summable elements, so that a consumer can add machines up before it divides."""
+    elements = measured.elements
+    data = {
+        "bucketId": f"{spec.machine_id}:{elements.shift_id}",
+        "shiftId": elements.shift_id,
+        "timesMs": {str(kind): spent for kind, spent in elements.times_ms.items()},
+        "goodCount": elements.good_count,
+        "rejectCount": elements.reject_count,
+        "idealMs": elements.ideal_ms,
+        "lateCount": elements.late_count,
+    }
+    kind = "oee.shiftclosed" if elements.final else "oee.bucketmeasured"
+    return _event(spec, measured.n, kind, elements.measured_at, data)
+
+
+def _health(health: fx.Health, threshold: float) -> Document:
+    return {
+        "model": health.model,
+        "modelVersion": health.version,
+        "probability": health.probability,
+        "threshold": threshold,
+        "warning": health.warning,
+        "abstained": health.probability is None,
+        "reason": health.reason or None,
+        "assessedAt": iso(health.at),
+    }

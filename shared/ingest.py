@@ -1,0 +1,173 @@
+"""A batch of device messages -> commits: decode, group by machine, decide, score once, commit."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.commit import (
+    QUARANTINE,
+    Loaded,
+    Machines,
+    Scorer,
+    decide,
+)
+from shared.decode import Decoded, DeviceEntry, Reason, Rejected, decode, resolve
+from shared.decode.reading import as_message
+from shared.domain.advance import Advanced
+from shared.domain.inputs import Blocked, Input, Reading
+from shared.ports import Documents, Refused
+from shared.quarantine import rejected_document
+
+log = logging.getLogger(__name__)
+
+BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a mistake in our own pure code raises. It sets one machine aside, never the batch."""
+
+
+class Devices(Protocol):
+    async def device(self, device_id: str) -> DeviceEntry | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event of the telemetry hub."""
+
+    device_id: str
+    source: str
+    """`telemetry/<generation>/<partition>`."""
+    sequence: int
+    arrived_at: int
+    """When IoT Hub took it (`iothub-enqueuedtime`), ms since the epoch."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a batch."""
+
+    reading_count: int
+    machine_count: int
+    quarantined_count: int
+
+
+type Slice = tuple[Loaded, list[Input]]
+"""A machine and its part of a batch."""
+
+
+class Ingest:
+    """Folds batches of messages into machines."""
+
+    def __init__(self, machines: Machines, devices: Devices, documents: Documents, scorer: Scorer) -> None:
+        self._machines = machines
+        self._devices = devices
+        self._documents = documents
+        self._scorer = scorer
+
+    async def __call__(self, messages: Sequence[Message]) -> Report:
+        """Fold a batch, each reading exactly once however often the batch comes.
+
+        1. Decode; group the readings by machine, in the order of their positions.
+        2. Load the machines; drop what their pinned spec refuses.
+        3. Decide every machine; answer all model rows that came due in one run per model.
+        4. Quarantine what was rejected, then commit the machines, all at once.
+
+        Raises Unavailable when a store is away: nothing is parked then, the caller tries the
+        batch again. A machine whose inputs make our own code fail is blocked, and nobody else.
+        """
+        decoded, rejected = await self._decode(messages)  # 1
+        slices = await self._load(decoded, rejected)  # 2
+        decided = self._decide(slices)  # 3
+        for document in map(rejected_document, rejected):  # 4
+            await self._documents.upsert(QUARANTINE, document["deviceDay"], document)
+        outcomes = await asyncio.gather(
+            *(
+                self._commit(loaded, inputs, advanced)
+                for (loaded, inputs), advanced in zip(slices, decided, strict=True)
+            ),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return Report(sum(len(inputs) for _, inputs in slices), len(slices), len(rejected))
+
+    async def _decode(self, messages: Sequence[Message]) -> tuple[dict[str, list[Decoded]], list[Rejected]]:
+        decoded: dict[str, list[Decoded]] = {}
+        rejected: list[Rejected] = []
+        for message in messages:
+            for outcome in decode(
+                message.body,
+                device=await self._devices.device(message.device_id),
+                device_id=message.device_id,
+                source=message.source,
+                sequence=message.sequence,
+                arrived_at=message.arrived_at,
+            ):
+                if isinstance(outcome, Decoded):
+                    decoded.setdefault(outcome.machine_id, []).append(outcome)
+                else:
+                    rejected.append(outcome)
+        return decoded, rejected
+
+    async def _load(self, decoded: dict[str, list[Decoded]], rejected: list[Rejected]) -> list[Slice]:
+        """Each machine with its readings, as its pinned spec understands them."""
+        slices: list[Slice] = []
+        machines = await asyncio.gather(*map(self._machines.load, decoded))
+        for loaded, mine in zip(machines, decoded.values(), strict=True):
+            readings: list[Input] = []
+            for one in mine:
+                outcome = _unknown(one) if loaded is None else resolve(one, loaded.spec)
+                if isinstance(outcome, Reading):
+                    readings.append(outcome)
+                else:
+                    rejected.append(outcome)
+            if loaded is not None and readings:
+                slices.append((loaded, readings))
+        return slices
+
+    def _decide(self, slices: list[Slice]) -> list[Advanced]:
+        """Decide all machines; if our own code fails on one, block that one and decide again."""
+        try:
+            return decide(slices, self._scorer)
+        except BUGS:
+            for index, (loaded, inputs) in enumerate(slices):
+                try:
+                    decide([(loaded, inputs)], self._scorer)
+                except BUGS as exc:
+                    slices[index] = (loaded, _blocking(loaded, inputs, exc))
+            return decide(slices, self._scorer)
+
+    async def _commit(self, loaded: Loaded, inputs: Sequence[Input], decided: Advanced) -> None:
+        try:
+            await self._machines.fold(loaded, inputs, decided)
+        except (Refused, *BUGS) as exc:
+            machine_id = loaded.spec.machine_id
+            await self._machines.change(machine_id, _blocking(loaded, inputs, exc))
+
+
+def _unknown(decoded: Decoded) -> Rejected:
+    reading = decoded.reading
+    return Rejected(
+        reading.position,
+        reading.device,
+        reading.arrived_at,
+        Reason.MISSING_MACHINE,
+        f"{decoded.machine_id} was never applied: run `millwright factory apply`",
+        as_message(decoded),
+        decoded.machine_id,
+    )
+
+
+def _blocking(loaded: Loaded, inputs: Sequence[Input], error: Exception) -> list[Input]:
+    """The same readings behind a block: they queue instead of being folded."""
+    readings = [item for item in inputs if isinstance(item, Reading)]
+    reason = f"{type(error).__name__}: {error}"
+    log.error(
+        "%s is blocked, its readings queue: %s. Mend the cause, then resume it.",
+        loaded.spec.machine_id,
+        reason,
+        exc_info=error,
+    )
+    return [Blocked(reason[:500], readings[-1].arrived_at), *readings]
