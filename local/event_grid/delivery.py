@@ -6,6 +6,7 @@ else. Outcomes are written in groups; a crash before the writing repeats a deliv
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
+from local.event_grid.answer import beginning
 from local.event_grid.deadletter import Failure, bury
 from local.event_grid.retry import Again, Done, GivenUp, outcome, verdict
 from local.event_grid.schema import Json, Schema, delivered
@@ -55,17 +57,21 @@ class Courier:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._ended)
 
     def wake(self) -> None:
         """Something may be due."""
         self._wake.set()
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (problem := task.exception()):
+            LOG.critical("delivery to %s has ended", self._subscription.name, exc_info=problem)
+
     async def stop(self) -> None:
         """Attempts under way are abandoned and made again after the next start."""
         if self._task:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
         self._settle()
 
     async def _run(self) -> None:
@@ -117,7 +123,7 @@ class Courier:
         """The webhook's status, None when it did not answer."""
         cloud = self._subscription.schema is Schema.CLOUD_EVENTS
         body = orjson.dumps(event if cloud else [event])
-        self._setting.meter.add("operations", max(1, -(-len(body) // BLOCK)))
+        self._setting.meter.add("operations", blocks(event))
         self._setting.meter.add("delivery_attempts")
         headers = {
             "Content-Type": CLOUD_TYPE if cloud else JSON_TYPE,
@@ -131,7 +137,7 @@ class Courier:
             async with http.post(
                 self._subscription.url, data=body, headers=headers, allow_redirects=False
             ) as answer:
-                await answer.read()
+                await beginning(answer)
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             LOG.info("%s did not answer: %r", self._subscription.name, exc)
@@ -162,3 +168,8 @@ class Courier:
                     self._setting.meter.add("dropped")
                     LOG.warning("%s: event %s is dropped: %s", subscription.name, event["id"], reason)
                 self._done.append(delivery)
+
+
+def blocks(event: Json) -> int:
+    """Operations billed for one event: one for each 64 KB begun."""
+    return max(1, math.ceil(len(orjson.dumps(event)) / BLOCK))

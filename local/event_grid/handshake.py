@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from local.event_grid import errors
+from local.event_grid.answer import beginning
 from local.event_grid.schema import Schema
 from local.event_grid.subscriptions import Subscription, topic_id
 
@@ -84,7 +85,7 @@ async def _send_validation_event(
         if not 200 <= answer.status < 300:
             why = f"Http POST request failed with response code {answer.status}."
             raise errors.handshake_failed(subscription.url, why)
-        text = await answer.read()
+        text = await beginning(answer)
     try:
         reply: object = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -104,19 +104,19 @@ def requested(topic: str, name: str, topic_schema: Schema, body: Json) -> Subscr
 
     GridError 400 for what Azure refuses, 501 for what it would take and this stand-in does not.
     """
-    properties = _member(body, "properties")
-    destination = _member(properties, "destination")
+    properties = member(body, "properties")
+    destination = member(properties, "destination")
     if (kind := destination.get("endpointType")) != "WebHook":
         raise errors.not_implemented(f"endpoints of type {kind}: give a WebHook")
-    webhook = _member(destination, "properties")
+    webhook = member(destination, "properties")
     if webhook.get("maxEventsPerBatch", 1) != 1:
         raise errors.not_implemented("delivery in batches")
     if webhook.get("deliveryAttributeMappings"):
         raise errors.not_implemented("deliveryAttributeMappings")
-    filters = _member(properties, "filter")
+    filters = member(properties, "filter")
     if filters.get("advancedFilters"):
         raise errors.not_implemented("advancedFilters")
-    retry = _member(properties, "retryPolicy")
+    retry = member(properties, "retryPolicy")
     types = filters.get("includedEventTypes")
     return Subscription(
         topic=topic,
@@ -156,10 +156,10 @@ def _schema(wanted: object, topic_schema: Schema) -> Schema:
 
 
 def _container(properties: Json) -> str | None:
-    destination = _member(properties, "deadLetterDestination")
+    destination = member(properties, "deadLetterDestination")
     if not destination:
         return None
-    name: object = _member(destination, "properties").get("blobContainerName")
+    name: object = member(destination, "properties").get("blobContainerName")
     if not isinstance(name, str) or not name.replace("-", "").isalnum():
         raise errors.invalid("The blobContainerName of the deadLetterDestination is invalid.")
     return name
@@ -179,7 +179,8 @@ def _texts(value: object, name: str) -> tuple[str, ...]:
     return tuple(cast("list[str]", members))
 
 
-def _member(body: Json, name: str) -> Json:
+def member(body: Json, name: str) -> Json:
+    """An object inside an object, {} when it is absent or null. GridError 400 when it is something else."""
     value: Any = body.get(name)
     if value is None:
         return {}

@@ -1,7 +1,7 @@
 """IoT Hub as a service: MQTT for devices, HTTPS for back ends, both over TLS on loopback."""
 
 import asyncio
-import contextlib
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from local.iot_hub.store import Store
 from local.meter import Meter
 from local.service import Clock, bind
 
+LOG = logging.getLogger(__name__)
 EVENTS = "MILLWRIGHT_IOT_HUB_EVENTS"
 """URL at which an Event Hub takes encoded messages; unset, they wait in the backlog."""
 EVENTS_CONNECTION = "MILLWRIGHT_IOT_HUB_EVENTS_CONNECTION"
@@ -42,6 +43,7 @@ class IoTHub:
         self.store = Store(home.database(self.name))
         self._sessions: dict[str, Session] = {}
         self._open: set[Session] = set()
+        self._last_closed = asyncio.Event()
         self._outlet = Outlet(self.store, os.environ.get(EVENTS) or None)
         self._announcer = Announcer(
             self.store, os.environ.get(EVENT_GRID) or None, os.environ.get(EVENT_GRID_KEY, ""), clock
@@ -67,20 +69,23 @@ class IoTHub:
             asyncio.create_task(self._outlet.run()),
             asyncio.create_task(self._announcer.run()),
         ]
+        for task in self._tasks:
+            task.add_done_callback(_ended)
         return self._endpoints()
 
     async def stop(self) -> None:
         if self._mqtt:
             self._mqtt.close()
-        for session in list(self._open):
-            session.close("the hub stops")
+            self._mqtt.abort_clients()
+        while self._open:
+            self._last_closed.clear()
+            await self._last_closed.wait()
         if self._https:
             await self._https.cleanup()
-        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         self._outlet.keep_pending()
         self.store.close()
 
@@ -111,6 +116,7 @@ class IoTHub:
 
     def closed(self, session: Session) -> None:
         self._open.discard(session)
+        self._last_closed.set()
 
     def connect(self, session: Session, connect: Connect) -> Admitted:
         """Admit a device. A newer connection of the same device ends the older one."""
@@ -173,3 +179,8 @@ class IoTHub:
                 self._announcer.connected(device_id)
             else:
                 self._announcer.disconnected(device_id)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (problem := task.exception()):
+        LOG.critical("passing messages on has ended: restart the hub", exc_info=problem)
