@@ -1,0 +1,168 @@
+"""Cosmos DB's REST interface on aiohttp: authorization, routes, headers, the meter."""
+
+import asyncio
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from typing import ClassVar
+
+from aiohttp import web
+
+from local.cosmos import auth, resources
+from local.cosmos.errors import CosmosError, not_found, not_implemented, too_large
+from local.cosmos.items import Items
+from local.cosmos.json_types import dump
+from local.cosmos.partition import PartitionKeyRange, even_ranges
+from local.cosmos.queries import Queries
+from local.cosmos.store import Store
+from local.cosmos.wire import Call, Reply, failure, segments
+from local.home import Home
+from local.meter import Meter
+from local.service import Clock, bind
+
+RANGES_SETTING = "MILLWRIGHT_COSMOS_PARTITION_KEY_RANGES"
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+PURGE_EVERY_S = 5.0
+
+
+def ranges_from_environment() -> tuple[PartitionKeyRange, ...]:
+    text = os.environ.get(RANGES_SETTING, "1")
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise ValueError(f"{RANGES_SETTING}={text!r} is no number of ranges: give a number from 1 to 64")
+    return even_ranges(int(text))
+
+
+class Cosmos:
+    """One account. Speaks HTTP on loopback; everything it keeps is in `cosmos.sqlite`."""
+
+    name: ClassVar[str] = "cosmos"
+    default_ports: ClassVar[Mapping[str, int]] = {"http": 8081}
+
+    def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
+        self._home = home
+        self._ports = dict(ports)
+        self._clock = clock
+        self._meter = Meter()
+        self._ranges = ranges_from_environment()
+
+    async def start(self) -> dict[str, str]:
+        sock = bind(self.name, "http", self._ports["http"])
+        self._ports["http"] = sock.getsockname()[1]
+        self._store = Store(self._home.database(self.name), self._clock)
+        self._key = self._store.master_key()
+        self._queries = Queries(self._store, self._ranges)
+        self._items = Items(self._store, self._ranges, self._queries)
+        server = web.Server(self._handle, request_factory=_request, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False)
+        await self._runner.setup()
+        await web.SockSite(self._runner, sock, backlog=512).start()
+        self._purging = asyncio.create_task(self._purge())
+        return {"cosmos": f"http://127.0.0.1:{self._ports['http']}", "cosmosKey": self._key}
+
+    async def stop(self) -> None:
+        self._purging.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._purging
+        await self._runner.cleanup()
+        self._queries.close()
+        self._store.close()
+
+    def actual_ports(self) -> dict[str, int]:
+        return dict(self._ports)
+
+    def meter(self) -> dict[str, float]:
+        return self._meter.snapshot()
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_EVERY_S)
+            while self._store.purge_expired():
+                await asyncio.sleep(0)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        activity_id = request.headers.get("x-ms-activity-id") or str(uuid.uuid4())
+        try:
+            try:
+                body = await request.read()
+            except web.HTTPRequestEntityTooLarge as exc:
+                raise too_large() from exc
+            origin = f"http://{request.headers.get('Host', '127.0.0.1')}"
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            call = Call(request.method, segments(request.raw_path), headers, body, origin)
+            reply = await self._answer(call)
+        except CosmosError as exc:
+            reply = failure(exc, activity_id)
+        return self._response(reply, activity_id)
+
+    async def _answer(self, call: Call) -> Reply:
+        if call.path == ("_local", "meter"):
+            return Reply(200, dump({**self._meter.snapshot()}), charge=0.0, kind="")
+        auth.check(
+            self._key,
+            authorization=call.headers.get("authorization"),
+            date=call.headers.get("x-ms-date") or call.headers.get("date", ""),
+            verb=call.verb,
+            resource=call.signed_resource(),
+            now=self._clock(),
+        )
+        match call.path:
+            case ():
+                return resources.account(call.origin)
+            case ("dbs",):
+                return resources.databases(self._store, call)
+            case ("dbs", _):
+                return resources.database(self._store, call)
+            case ("dbs", _, "colls"):
+                return resources.containers(self._store, call)
+            case ("dbs", _, "colls", _):
+                return resources.container(self._store, call)
+            case ("dbs", database, "colls", name, *rest):
+                return await self._inside(call, self._store.owner(database, name), rest)
+            case ("offers", *_):
+                raise not_implemented("throughput settings (offers)")
+            case _:
+                raise not_found()
+
+    async def _inside(self, call: Call, container: resources.Container, rest: list[str]) -> Reply:
+        match rest:
+            case ["docs"]:
+                return await self._items.feed(call, container)
+            case ["docs", _]:
+                return self._items.document(call, container)
+            case ["pkranges"]:
+                return resources.partition_key_ranges(container, self._ranges, call)
+            case ["operations", "partitionkeydelete"]:
+                return self._items.delete_partition(call, container)
+            case ["sprocs" | "triggers" | "udfs" | "conflicts" as what, *_]:
+                raise not_implemented(what)
+            case _:
+                raise not_found()
+
+    def _response(self, reply: Reply, activity_id: str) -> web.Response:
+        if reply.kind:
+            self._meter.add("request_units", reply.charge)
+            self._meter.add(f"{reply.kind}_operations")
+        headers = {
+            "x-ms-request-charge": f"{reply.charge:.2f}",
+            "x-ms-activity-id": activity_id,
+            "x-ms-version": "2020-07-15",
+            "x-ms-gatewayversion": "version=2.0.0",
+            **reply.headers,
+        }
+        if reply.body is not None:
+            headers["content-type"] = "application/json"
+        return web.Response(body=reply.body, status=reply.status, headers=headers)
+
+
+def _request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
+    return web.BaseRequest(
+        message,
+        payload,
+        protocol,
+        writer,
+        task,
+        asyncio.get_running_loop(),
+        client_max_size=MAX_REQUEST_BYTES,
+    )

@@ -1,0 +1,235 @@
+"""Documents over REST: point operations, batch, feeds, change feed, queries."""
+
+from email.utils import parsedate_to_datetime
+from sqlite3 import Connection
+
+from local.cosmos import batch, change_feed, charges
+from local.cosmos.batch import SLOTS_PER_CHANGE
+from local.cosmos.change_feed import Scope
+from local.cosmos.container import Container
+from local.cosmos.documents import Conditions, Documents, Outcome
+from local.cosmos.errors import (
+    COLLECTION_RID_MISMATCH,
+    CosmosError,
+    bad_request,
+    method_not_allowed,
+    not_implemented,
+    partition_key_range_gone,
+)
+from local.cosmos.json_types import dump, parse_json, parse_object
+from local.cosmos.partition import PartitionKeyRange, PartitionKeyValue
+from local.cosmos.queries import Queries
+from local.cosmos.store import Store
+from local.cosmos.wire import Call, Reply
+
+PARTITION_KEY = "x-ms-documentdb-partitionkey"
+WRITES = frozenset({"create", "upsert", "replace", "patch", "delete"})
+
+
+class Items:
+    """Everything below `/dbs/{database}/colls/{container}/docs`."""
+
+    def __init__(self, store: Store, ranges: tuple[PartitionKeyRange, ...], queries: Queries) -> None:
+        self._store = store
+        self._ranges = ranges
+        self._queries = queries
+        self._documents: dict[int, Documents] = {}
+
+    async def feed(self, call: Call, container: Container) -> Reply:
+        """`/docs`: create, upsert, batch, query, read feed, change feed."""
+        _check_rid(call, container)
+        if call.verb == "POST":
+            if call.flag("x-ms-cosmos-is-batch-request"):
+                return self._batch(call, container)
+            if call.is_query or call.flag("x-ms-cosmos-is-query-plan-request"):
+                return await self._queries.answer(call, container, self.scope(call, container))
+            return self._insert(call, container)
+        if call.verb != "GET":
+            raise method_not_allowed()
+        if "a-im" in call.headers:
+            return self._change_feed(call, container)
+        return await self._queries.read_all(call, container, self.scope(call, container))
+
+    def document(self, call: Call, container: Container) -> Reply:
+        """`/docs/{id}`: read, replace, patch, delete."""
+        _check_rid(call, container)
+        key, name, when = self._whole_key(call, container), call.path[5], Conditions.of(call.headers)
+        documents = self._of(container)
+        if call.verb == "GET":
+            return self._reply(call, container, key, "read", documents.read(key, name, when))
+        body = parse_object(call.body) if call.verb in ("PUT", "PATCH") else {}
+        with self._store.transaction(container) as lsn:
+            change = lsn * SLOTS_PER_CHANGE
+            match call.verb:
+                case "PUT":
+                    kind, outcome = "replace", documents.replace(change, key, name, body, when)
+                case "PATCH":
+                    kind, outcome = "patch", documents.patch(change, key, name, body, when)
+                case "DELETE":
+                    kind, outcome = "delete", documents.delete(key, name, when)
+                case _:
+                    raise method_not_allowed()
+        return self._reply(call, container, key, kind, outcome)
+
+    def delete_partition(self, call: Call, container: Container) -> Reply:
+        """Delete all documents of a logical partition: at once here, in the background in Azure."""
+        key = self._whole_key(call, container)
+        with self._store.transaction(container):
+            self._of(container).delete_partition(key)
+        return Reply(200, None, self._session(container, key.effective), kind="delete")
+
+    def scope(self, call: Call, container: Container) -> Scope:
+        """What the request covers, from its partition key, its range id and its key interval."""
+        header = call.headers.get(PARTITION_KEY)
+        if header is not None:
+            key = container.key.of_header(header)
+            if container.key.is_whole(key):
+                return Scope(pk=key.canonical)
+            return Scope(low=key.effective, high=key.effective + "FF")
+        low, high = "", "FF"
+        range_id = call.headers.get("x-ms-documentdb-partitionkeyrangeid")
+        if range_id is not None:
+            named = next((one for one in self._ranges if one.id == range_id.rpartition(",")[2]), None)
+            if named is None:
+                raise partition_key_range_gone()
+            low, high = named.low, named.high
+        start, end = call.headers.get("x-ms-start-epk"), call.headers.get("x-ms-end-epk")
+        if start is not None and end is not None:
+            low, high = max(low, start), min(high, end)
+        return Scope(low=low, high=high)
+
+    def _insert(self, call: Call, container: Container) -> Reply:
+        body = parse_object(call.body)
+        if PARTITION_KEY in call.headers:
+            key = self._whole_key(call, container)
+        else:
+            key = container.key.of_document(body)
+        upsert = call.flag("x-ms-documentdb-is-upsert")
+        documents = self._of(container)
+        with self._store.transaction(container) as lsn:
+            change = lsn * SLOTS_PER_CHANGE
+            if upsert:
+                outcome = documents.upsert(change, key, body, Conditions.of(call.headers))
+            else:
+                outcome = documents.create(change, key, body)
+        return self._reply(call, container, key, "upsert" if upsert else "create", outcome)
+
+    def _batch(self, call: Call, container: Container) -> Reply:
+        key = self._whole_key(call, container)
+        if not call.flag("x-ms-cosmos-batch-atomic"):
+            raise not_implemented("batches that are not atomic")
+        status, outcomes = batch.execute(
+            self._store, container, self._of(container), key, parse_json(call.body), len(call.body)
+        )
+        charge = sum(_charge(outcome) for outcome in outcomes)
+        minimal = call.headers.get("prefer") == "return=minimal"
+        body = b"[" + b",".join(_batch_item(outcome, minimal) for outcome in outcomes) + b"]"
+        headers = self._session(container, key.effective)
+        headers["x-ms-item-count"] = str(len(outcomes))
+        return Reply(status, body, headers, charge, "batch")
+
+    def _change_feed(self, call: Call, container: Container) -> Reply:
+        if call.headers["a-im"].lower() != "incremental feed":
+            raise not_implemented("the change feed in all versions and deletes mode")
+        after = change_feed.position(call.headers.get("if-none-match"), container)
+        page = change_feed.read(
+            self._connection, container, self.scope(call, container),
+            after=after, since=_since(call), limit=page_size(call, change_feed.DEFAULT_PAGE), now=self._store.clock(),
+        )  # fmt: skip
+        headers = {"etag": f'"{page.continuation}"', **self._session(container, "")}
+        size = sum(map(len, page.documents))
+        charge = charges.query(size, len(page.documents))
+        if not page.documents:
+            return Reply(304, None, headers, 1.0, "change_feed")
+        headers["x-ms-item-count"] = str(len(page.documents))
+        body = b'{"_rid":"%b","Documents":[%b],"_count":%d}' % (
+            container.rid.encode(), b",".join(page.documents), len(page.documents),
+        )  # fmt: skip
+        return Reply(200, body, headers, charge, "change_feed")
+
+    @property
+    def _connection(self) -> Connection:
+        return self._store.connection
+
+    def _of(self, container: Container) -> Documents:
+        if container.number not in self._documents:
+            self._documents[container.number] = Documents(self._store, container)
+        return self._documents[container.number]
+
+    def _whole_key(self, call: Call, container: Container) -> PartitionKeyValue:
+        header = call.headers.get(PARTITION_KEY)
+        if header is None:
+            raise bad_request("PartitionKey value must be supplied for this operation.")
+        return container.key.require_whole(container.key.of_header(header))
+
+    def _reply(
+        self, call: Call, container: Container, key: PartitionKeyValue, kind: str, outcome: Outcome
+    ) -> Reply:
+        headers = self._session(container, key.effective)
+        if outcome.etag:
+            headers["etag"] = outcome.etag
+        body = outcome.body
+        if kind in WRITES and call.headers.get("prefer") == "return=minimal":
+            body = None
+        return Reply(outcome.status, body, headers, outcome.charge, kind)
+
+    def _session(self, container: Container, effective: str) -> dict[str, str]:
+        at = next((one.id for one in self._ranges if one.low <= effective < one.high), "0")
+        return {"x-ms-session-token": f"{at}:-1#{container.lsn}", "lsn": str(container.lsn)}
+
+
+def page_size(call: Call, default: int) -> int:
+    """`x-ms-max-item-count`; absent or -1 leaves the size to the service."""
+    given = call.headers.get("x-ms-max-item-count", "-1")
+    try:
+        count = int(given)
+    except ValueError as exc:
+        raise bad_request(
+            f"The value '{given}' specified for the header 'x-ms-max-item-count' is invalid."
+        ) from exc
+    if count < -1 or count == 0:
+        raise bad_request(f"The value '{given}' specified for the header 'x-ms-max-item-count' is invalid.")
+    return default if count == -1 else min(count, 10_000)
+
+
+def _since(call: Call) -> float:
+    given = call.headers.get("if-modified-since")
+    if given is None:
+        return 0.0
+    try:
+        return parsedate_to_datetime(given).timestamp()
+    except ValueError as exc:
+        raise bad_request(
+            f"The value '{given}' specified for the header 'If-Modified-Since' is invalid."
+        ) from exc
+
+
+def _check_rid(call: Call, container: Container) -> None:
+    """The SDK says which container it means; one that was deleted and made anew is another."""
+    intended = call.headers.get("x-ms-cosmos-intended-collection-rid")
+    if intended is not None and intended != container.rid:
+        raise bad_request(
+            "The requested resource's container was recreated: its resource id does not match.",
+            COLLECTION_RID_MISMATCH,
+        )
+
+
+def _charge(outcome: Outcome | CosmosError | None) -> float:
+    if isinstance(outcome, Outcome):
+        return outcome.charge
+    return 1.0 if outcome else 0.0
+
+
+def _batch_item(outcome: Outcome | CosmosError | None, minimal: bool) -> bytes:
+    if outcome is None:
+        return b'{"statusCode":424,"requestCharge":0}'
+    if isinstance(outcome, CosmosError):
+        return dump(
+            {"statusCode": outcome.status, "subStatusCode": outcome.sub_status or 0, "requestCharge": 1.0}
+        )
+    head = b'{"statusCode":%d,"requestCharge":%.2f' % (outcome.status, outcome.charge)
+    if outcome.etag:
+        head += b',"eTag":' + dump(outcome.etag)
+    if outcome.body and not minimal:
+        head += b',"resourceBody":' + outcome.body
+    return head + b"}"

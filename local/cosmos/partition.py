@@ -1,0 +1,149 @@
+"""Partition keys: how a container defines them, where a document holds them, how a header says them."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from local.cosmos.errors import bad_request, not_implemented, partition_key_mismatch
+from local.cosmos.hashing import Component, effective_partition_key
+from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined, parse_json
+
+MAX_LEVELS = 3
+MAX_VALUE_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeyValue:
+    """A partition key value, whole or (of a hierarchical key) a prefix."""
+
+    components: tuple[Component, ...]
+    canonical: str
+    """One spelling per value: JSON text, equal numbers written alike; the `pk` column."""
+    effective: str
+
+
+def _canonical(component: Component) -> Json:
+    if isinstance(component, Undefined):
+        return {}
+    if isinstance(component, float) and component.is_integer() and abs(component) < 2**53:
+        return int(component)
+    return component
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeyDefinition:
+    """The `partitionKey` of a container."""
+
+    paths: tuple[tuple[str, ...], ...]
+    multi_hash: bool
+
+    @classmethod
+    def parse(cls, value: Json) -> "PartitionKeyDefinition":
+        """Refuses what Azure refuses; hash version 1 (which no SDK asks for today) with 501."""
+        if not isinstance(value, dict):
+            raise bad_request("The partition key definition is missing or invalid.")
+        kind = value.get("kind", "Hash")
+        paths = value.get("paths")
+        if not isinstance(paths, list) or not paths:
+            raise bad_request("The partition key definition must have at least one path.")
+        if kind not in ("Hash", "MultiHash"):
+            raise bad_request(f"The partition key kind '{kind}' is invalid.")
+        if kind == "Hash" and len(paths) > 1:
+            raise bad_request("Too many partition key paths: a key of kind Hash has exactly one.")
+        if len(paths) > MAX_LEVELS:
+            raise bad_request(f"Too many partition key paths: at most {MAX_LEVELS} are supported.")
+        if value.get("version", 2) != 2:
+            raise not_implemented("partition keys of hash version 1")
+        return cls(tuple(split_path(path) for path in paths), kind == "MultiHash")
+
+    def of_document(self, document: JsonObject) -> PartitionKeyValue:
+        components: list[Component] = []
+        for path in self.paths:
+            found: Json | Undefined = document
+            for step in path:
+                found = found.get(step, UNDEFINED) if isinstance(found, dict) else UNDEFINED
+            if isinstance(found, dict | list):
+                raise partition_key_mismatch()
+            components.append(found)
+        return self._value(components)
+
+    def of_header(self, header: str) -> PartitionKeyValue:
+        """The value in `x-ms-documentdb-partitionkey`; may be a prefix of a hierarchical key."""
+        parsed = parse_json(header.encode())
+        if not isinstance(parsed, list):
+            raise bad_request("Partition key provided in the header is invalid.")
+        if len(parsed) > len(self.paths):
+            raise bad_request(
+                "The partition key supplied in x-ms-partitionkey header has more components than "
+                "defined in the collection.",
+                1001,
+            )
+        components: list[Component] = []
+        for one in parsed or [{}]:
+            if isinstance(one, dict | list):
+                if one:
+                    raise bad_request("Partition key provided in the header is invalid.")
+                components.append(UNDEFINED)
+            else:
+                components.append(one)
+        return self._value(components)
+
+    def is_whole(self, value: PartitionKeyValue) -> bool:
+        return len(value.components) == len(self.paths)
+
+    def require_whole(self, value: PartitionKeyValue) -> PartitionKeyValue:
+        if not self.is_whole(value):
+            raise bad_request(
+                "The partition key supplied in x-ms-partitionkey header has fewer components than "
+                "defined in the the collection.",
+                1001,
+            )
+        return value
+
+    def _value(self, components: list[Component]) -> PartitionKeyValue:
+        for one in components:
+            if (
+                isinstance(one, str)
+                and len(one) > MAX_VALUE_BYTES // 4
+                and len(one.encode()) > MAX_VALUE_BYTES
+            ):
+                raise bad_request("The partition key value exceeds the maximum of 2048 bytes.")
+        return PartitionKeyValue(
+            tuple(components),
+            orjson.dumps([_canonical(one) for one in components]).decode(),
+            effective_partition_key(tuple(components), multi_hash=self.multi_hash),
+        )
+
+
+def split_path(path: Json) -> tuple[str, ...]:
+    """`/a/"b c"/d` as its steps. Anything that does not start with a slash is refused.
+
+    >>> split_path('/a/"b c"')
+    ('a', 'b c')
+    """
+    if not isinstance(path, str) or not path.startswith("/") or path == "/":
+        raise bad_request(f"The path '{path}' is invalid: paths start with '/'.")
+    return tuple(step.strip('"') for step in path[1:].rstrip("/").split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionKeyRange:
+    """A physical partition's share of the effective key space: low <= key < high."""
+
+    id: str
+    low: str
+    high: str
+
+
+def even_ranges(count: int) -> tuple[PartitionKeyRange, ...]:
+    """The key space (hashes below 40..) cut into equal shares, as the service does at creation.
+
+    >>> [(one.low, one.high) for one in even_ranges(2)]
+    [('', '1FFFFFFFFFFFFFFF'), ('1FFFFFFFFFFFFFFF', 'FF')]
+    """
+    cuts = [f"{(0x3FFFFFFFFFFFFFFF * i) // count:016X}" for i in range(1, count)]
+    bounds = ["", *cuts, "FF"]
+    return tuple(
+        PartitionKeyRange(str(i), low, high)
+        for i, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
+    )

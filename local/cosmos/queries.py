@@ -1,0 +1,115 @@
+"""Queries over REST: who may ask what where, the gateway's query plan, pages."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from sqlite3 import Connection
+
+from local.cosmos import charges
+from local.cosmos.change_feed import Scope
+from local.cosmos.container import Container
+from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request
+from local.cosmos.json_types import Json, JsonObject, dump, parse_object
+from local.cosmos.partition import PartitionKeyRange
+from local.cosmos.query import engine, plan
+from local.cosmos.query.parser import parse
+from local.cosmos.query.program import compile_query
+from local.cosmos.query.tree import Query
+from local.cosmos.resources import query_parameters
+from local.cosmos.store import Store, connect
+from local.cosmos.wire import Call, Reply
+
+DEFAULT_PAGE = 1000
+
+
+class Queries:
+    """Runs queries, each on a connection of its own, so that writers never wait for readers."""
+
+    def __init__(self, store: Store, ranges: tuple[PartitionKeyRange, ...]) -> None:
+        self._store = store
+        self._ranges = ranges
+        self._idle: list[Connection] = []
+
+    def close(self) -> None:
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def answer(self, call: Call, container: Container, scope: Scope) -> Reply:
+        """A page of a query, or its plan."""
+        given = parse_object(call.body)
+        text = given.get("query")
+        if not isinstance(text, str):
+            raise bad_request("The query text is missing or invalid.")
+        parameters = query_parameters(given)
+        query = parse(text)
+        if call.flag("x-ms-cosmos-is-query-plan-request"):
+            features = call.headers.get("x-ms-cosmos-supported-query-features", "")
+            body = plan.query_plan(text, query, parameters, frozenset(features.replace(" ", "").split(",")))
+            return Reply(200, dump(body), kind="query_plan")
+        self._admit(call, query)
+        return await self._page(call, container, scope, query, parameters)
+
+    async def read_all(self, call: Call, container: Container, scope: Scope) -> Reply:
+        """The plain feed of all documents, in the order of their creation."""
+        return await self._page(call, container, scope, parse("SELECT * FROM c"), {})
+
+    def _admit(self, call: Call, query: Query) -> None:
+        """What the gateway lets pass: inside one partition everything, across partitions what one pass can answer."""
+        narrowed = (
+            "x-ms-documentdb-partitionkey" in call.headers
+            or "x-ms-documentdb-partitionkeyrangeid" in call.headers
+        )
+        if narrowed:
+            return
+        if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
+            raise bad_request(
+                "Cross partition query is required but disabled. Please set "
+                "x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or "
+                "revise your query to avoid this exception."
+            )
+        if plan.needs_client(query) and (len(self._ranges) > 1 or plan.unmergeable(query)):
+            raise bad_request(
+                "The provided cross partition query can not be directly served by the gateway. This is a first "
+                "chance (internal) exception that all newer clients will know how to handle gracefully. This "
+                "exception is traced, but unless you see it bubble up as an exception (which only happens on older "
+                "SDK clients), then you can safely ignore this message.",
+                CROSS_PARTITION_QUERY_NOT_SERVABLE,
+            )
+
+    async def _page(
+        self, call: Call, container: Container, scope: Scope, query: Query, parameters: JsonObject
+    ) -> Reply:
+        limit = int(call.headers.get("x-ms-max-item-count", "-1"))
+        with self._reader() as connection:
+            page = await engine.execute(
+                engine.Request(
+                    connection,
+                    container,
+                    scope,
+                    compile_query(query, parameters),
+                    parameters,
+                    limit if limit > 0 else DEFAULT_PAGE,
+                    call.headers.get("x-ms-continuation"),
+                    self._store.clock(),
+                )  # fmt: skip
+            )
+        results: list[Json] = [value for value in page.results if not isinstance(value, engine.Undefined)]
+        body: JsonObject = {"_rid": container.rid, "Documents": results, "_count": len(results)}
+        headers = {
+            "x-ms-item-count": str(len(results)),
+            "x-ms-session-token": f"{self._range_of(call, scope)}:-1#{container.lsn}",
+        }
+        if page.continuation:
+            headers["x-ms-continuation"] = page.continuation
+        return Reply(200, dump(body), headers, charges.query(page.loaded_bytes, page.loaded_count), "query")
+
+    def _range_of(self, call: Call, scope: Scope) -> str:
+        return call.headers.get("x-ms-documentdb-partitionkeyrangeid", "0").rpartition(",")[2]
+
+    @contextmanager
+    def _reader(self) -> Generator[Connection]:
+        connection = self._idle.pop() if self._idle else connect(self._store.path)
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)

@@ -1,0 +1,256 @@
+"""The database file: which databases and containers exist, and the transactions around every write.
+
+One connection belongs to the event loop: it writes, and it serves point reads and change feeds.
+Everything it does is finished before the loop turns again, so no reader ever sees a write that is not committed,
+and the numbers that order changes are handed out in commit order.
+"""
+
+import base64
+import secrets
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import orjson
+
+from local.cosmos.container import Container, database_rid
+from local.cosmos.errors import conflict, not_found, owner_not_found
+from local.cosmos.json_types import JsonObject, dump
+from local.service import Clock
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS databases(
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS containers(
+    number INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL, id TEXT NOT NULL,
+    body TEXT NOT NULL, lsn INTEGER NOT NULL, UNIQUE(database, id));
+"""
+# `change` is the change's number times 128 plus its place in its batch; `seq` is the change that created the document.
+DOCUMENTS = """
+CREATE TABLE {table}(
+    seq INTEGER PRIMARY KEY, pk TEXT NOT NULL, id TEXT NOT NULL, epk TEXT NOT NULL, change INTEGER NOT NULL,
+    ts INTEGER NOT NULL, expires_at INTEGER, etag TEXT NOT NULL, body TEXT NOT NULL);
+CREATE UNIQUE INDEX {table}_key ON {table}(pk, id);
+CREATE UNIQUE INDEX {table}_change ON {table}(change);
+CREATE INDEX {table}_expiry ON {table}(expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE {uniques}(
+    pk TEXT NOT NULL, place INTEGER NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL,
+    PRIMARY KEY(pk, place, value)) WITHOUT ROWID;
+CREATE INDEX {uniques}_owner ON {uniques}(pk, id);
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA cache_size=-65536")
+    connection.execute("PRAGMA busy_timeout=5000")
+    return connection
+
+
+class Store:
+    """Databases and containers by name, and `transaction()`."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self.clock = clock
+        self.connection = connect(path)
+        self.connection.executescript(SCHEMA)
+        self._containers: dict[tuple[str, str], Container] = {}
+        self._databases: dict[str, tuple[int, JsonObject]] = {}
+        self._load()
+
+    def _load(self) -> None:
+        names: dict[int, str] = {}
+        for number, name, body in self.connection.execute("SELECT number, id, body FROM databases"):
+            names[number] = name
+            self._databases[name] = (number, _object(body))
+        rows = self.connection.execute("SELECT number, database, id, body, lsn FROM containers")
+        for number, database, name, body, lsn in rows:
+            container = Container(number, database, name, _object(body), lsn)
+            self._containers[names[database], name] = container
+
+    def close(self) -> None:
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self, container: Container | None = None) -> Generator[int]:
+        """Commit on leaving, roll back on any exception; yields the number of this change.
+
+        The number is kept with the container, so that a restart after a delete never hands it out again.
+        """
+        lsn = container.lsn + 1 if container else 0
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield lsn
+            if container:
+                self.connection.execute("UPDATE containers SET lsn=? WHERE number=?", (lsn, container.number))
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+        if container:
+            container.lsn = lsn
+
+    def master_key(self) -> str:
+        """The account's key: 64 random bytes in base64, made once."""
+        row = self.connection.execute("SELECT value FROM settings WHERE name='key'").fetchone()
+        if row is None:
+            key = base64.b64encode(secrets.token_bytes(64)).decode()
+            self.connection.execute("INSERT INTO settings VALUES('key', ?)", (key,))
+            return key
+        return str(row[0])
+
+    def databases(self) -> list[JsonObject]:
+        return [body for _, body in self._databases.values()]
+
+    def database(self, name: str) -> JsonObject:
+        if name not in self._databases:
+            raise not_found()
+        return self._databases[name][1]
+
+    def create_database(self, name: str) -> JsonObject:
+        if name in self._databases:
+            raise conflict()
+        with self.transaction():
+            cursor = self.connection.execute("INSERT INTO databases(id, body) VALUES(?, '{}')", (name,))
+            number = cast(int, cursor.lastrowid)
+            rid = database_rid(number)
+            body: JsonObject = {
+                "id": name, "_rid": rid, "_self": f"dbs/{rid}/", "_etag": self._etag(),
+                "_colls": "colls/", "_users": "users/", "_ts": int(self.clock()),
+            }  # fmt: skip
+            self.connection.execute(
+                "UPDATE databases SET body=? WHERE number=?", (dump(body).decode(), number)
+            )
+        self._databases[name] = (number, body)
+        return body
+
+    def delete_database(self, name: str) -> None:
+        if name not in self._databases:
+            raise not_found()
+        doomed = [one for (database, _), one in self._containers.items() if database == name]
+        with self.transaction():
+            for container in doomed:
+                self._drop(container)
+            self.connection.execute("DELETE FROM databases WHERE id=?", (name,))
+        self._containers = {key: one for key, one in self._containers.items() if key[0] != name}
+        del self._databases[name]
+
+    def containers(self, database: str) -> list[Container]:
+        if database not in self._databases:
+            raise owner_not_found()
+        return [one for (name, _), one in self._containers.items() if name == database]
+
+    def container(self, database: str, name: str) -> Container:
+        found = self._containers.get((database, name))
+        if found is None:
+            raise not_found()
+        return found
+
+    def owner(self, database: str, name: str) -> Container:
+        """As `container`, for requests to what it holds."""
+        found = self._containers.get((database, name))
+        if found is None:
+            raise owner_not_found()
+        return found
+
+    def create_container(self, database: str, definition: JsonObject) -> Container:
+        name = str(definition["id"])
+        if database not in self._databases:
+            raise owner_not_found()
+        if (database, name) in self._containers:
+            raise conflict()
+        owner = self._databases[database][0]
+        with self.transaction():
+            cursor = self.connection.execute(
+                "INSERT INTO containers(database, id, body, lsn) VALUES(?, ?, '{}', 0)", (owner, name)
+            )
+            container = Container(cast(int, cursor.lastrowid), owner, name, definition, 0)
+            self._save(container, definition)
+            for statement in DOCUMENTS.format(table=container.table, uniques=container.uniques).split(";"):
+                self.connection.execute(statement)
+        self._containers[database, name] = container
+        return container
+
+    def replace_container(self, container: Container, definition: JsonObject) -> None:
+        """A new definition; a new default TTL applies to the documents that are already there."""
+        before = container.default_ttl_s
+        with self.transaction():
+            self._save(container, definition)
+            if container.default_ttl_s != before:
+                self._expire_anew(container)
+
+    def delete_container(self, database: str, name: str) -> None:
+        container = self.container(database, name)
+        with self.transaction():
+            self._drop(container)
+        del self._containers[database, name]
+
+    def purge_expired(self, limit: int = 500) -> int:
+        """Delete up to `limit` expired documents of each container; returns how many went.
+
+        No change is recorded: in latest-version mode, expiry is as silent as a delete.
+        """
+        purged = 0
+        now = int(self.clock())
+        for container in self._containers.values():
+            rows = self.connection.execute(
+                f"SELECT seq, pk, id FROM {container.table} WHERE expires_at<=? LIMIT ?", (now, limit)
+            ).fetchall()
+            if not rows:
+                continue
+            with self.transaction():
+                for seq, pk, name in rows:
+                    self.connection.execute(f"DELETE FROM {container.table} WHERE seq=?", (seq,))
+                    if container.unique_keys:
+                        self.connection.execute(
+                            f"DELETE FROM {container.uniques} WHERE pk=? AND id=?", (pk, name)
+                        )
+            purged += len(rows)
+        return purged
+
+    def _save(self, container: Container, definition: JsonObject) -> None:
+        rid = container.rid
+        body: JsonObject = {
+            **definition,
+            "_rid": rid,
+            "_self": f"dbs/{database_rid(container.database)}/colls/{rid}/",
+            "_etag": self._etag(),
+            "_ts": int(self.clock()),
+            "_docs": "docs/", "_sprocs": "sprocs/", "_triggers": "triggers/", "_udfs": "udfs/",
+            "_conflicts": "conflicts/",
+        }  # fmt: skip
+        container.redefine(body)
+        self.connection.execute(
+            "UPDATE containers SET body=? WHERE number=?", (dump(body).decode(), container.number)
+        )
+
+    def _expire_anew(self, container: Container) -> None:
+        if container.default_ttl_s is None:
+            self.connection.execute(f"UPDATE {container.table} SET expires_at=NULL")
+            return
+        default = container.default_ttl_s if container.default_ttl_s > 0 else None
+        self.connection.execute(
+            f"UPDATE {container.table} SET expires_at=CASE WHEN json_type(body, '$.ttl')='integer' THEN "
+            "CASE WHEN json_extract(body, '$.ttl')>0 THEN ts+json_extract(body, '$.ttl') END ELSE ts+? END",
+            (default,),
+        )
+
+    def _drop(self, container: Container) -> None:
+        self.connection.execute(f"DROP TABLE {container.table}")
+        self.connection.execute(f"DROP TABLE {container.uniques}")
+        self.connection.execute("DELETE FROM containers WHERE number=?", (container.number,))
+
+    def _etag(self) -> str:
+        random = secrets.token_hex(16)
+        return f'"{random[:8]}-{random[8:12]}-{random[12:16]}-{random[16:20]}-{random[20:]}"'
+
+
+def _object(text: str) -> JsonObject:
+    return cast(JsonObject, orjson.loads(text))
