@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from local.home import Home
-from local.service import PortBusy, Service, ports_from_environment, run
+from local.service import CannotStart, PortBusy, Service, ports_from_environment, run
 
 SERVICES = {
     "event-hubs": "local.event_hubs.app:EventHubs",
@@ -14,6 +14,7 @@ SERVICES = {
     "iot-hub": "local.iot_hub.app:IoTHub",
     "event-grid": "local.event_grid.app:EventGrid",
     "digital-twins": "local.digital_twins.app:DigitalTwins",
+    "functions": "local.functions.app:FunctionsHost",
 }
 
 
@@ -49,6 +50,9 @@ def main() -> int:
     except (PortBusy, ValueError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
+    except CannotStart as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
     return 0
 
 

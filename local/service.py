@@ -21,6 +21,10 @@ class PortBusy(Exception):
     """Somebody else listens there."""
 
 
+class CannotStart(Exception):
+    """The service refuses to start; the message says why, for the person who started it."""
+
+
 class Service(Protocol):
     """One stand-in. Made with (home, ports, clock); holds its state in home.database(name)."""
 
@@ -105,4 +109,4 @@ async def run(service: Service) -> None:
 
 def _say(line: dict[str, object]) -> None:
     with contextlib.suppress(BrokenPipeError):
-        print(json.dumps(line), file=sys.stdout, flush=True)
+        print(json.dumps(line), file=sys.__stdout__, flush=True)
