@@ -147,7 +147,7 @@ def stamp(
 ) -> list[bytes]:
     """The events as they will be delivered: annotations rewritten, everything else untouched.
 
-    Sequence numbers count up from `sequence`; an event's offset is where it begins in the partition, in bytes.
+    Sequence numbers count up from `sequence`; an event's offset is where it begins, in bytes.
     """
     fixed = _TIME_KEY + _LONG.pack(enqueued_ms)
     own_count = 6

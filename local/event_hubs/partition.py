@@ -58,7 +58,7 @@ class Listener(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Partition:
-    """Counters describe what is committed. Positions are sequence numbers; offsets are bytes from the beginning."""
+    """What is committed: positions are sequence numbers, offsets are bytes from the beginning."""
 
     row_id: int
     hub: str

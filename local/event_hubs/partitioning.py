@@ -1,4 +1,4 @@
-"""Which partition a partition key belongs to: Bob Jenkins' lookup3 (hashlittle2), as Event Hubs and its SDKs use it.
+"""Which partition a key belongs to: Bob Jenkins' lookup3 (hashlittle2), as Event Hubs and its SDKs use it.
 
 Azure's buffered producers compute it too; the same key must land in the same partition either way.
 """
@@ -22,7 +22,7 @@ def partition_of(key: str, partition_count: int) -> int:
 
 
 def lookup3(data: bytes) -> tuple[int, int]:
-    """Two 32-bit hashes of the bytes (http://burtleburtle.net/bob/c/lookup3.c, hashlittle2 with seeds 0, 0)."""
+    """Two 32-bit hashes (http://burtleburtle.net/bob/c/lookup3.c: hashlittle2 with seeds 0, 0)."""
     a = b = c = (0xDEADBEEF + len(data)) & _MASK
     if not data:
         return c, b
@@ -45,18 +45,16 @@ def _rotate(value: int, bits: int) -> int:
 
 
 def _mix(a: int, b: int, c: int) -> tuple[int, int, int]:
-    for first, second in ((4, 6), (8, 16), (19, 4)):
-        a, b, c = _round(a, b, c, first)
-        b, c, a = _round(b, c, a, second)
-        # Each round shifts the roles by one; two rounds a pass, so a third name comes first next time.
-        a, b, c = c, a, b
+    for bits in (4, 6, 8, 16, 19, 4):
+        # Each round is the same with the roles moved on by one; after six all are back at their names.
+        a, b, c = _round(a, b, c, bits)
     return a, b, c
 
 
 def _round(x: int, y: int, z: int, bits: int) -> tuple[int, int, int]:
-    """x -= z; x ^= rotate(z); z += y."""
+    """x -= z; x ^= rotate(z); z += y. Returns (y, z, x)."""
     x = ((x - z) & _MASK) ^ _rotate(z, bits)
-    return x, y, (z + y) & _MASK
+    return y, (z + y) & _MASK, x
 
 
 def _final(a: int, b: int, c: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ _SELECTOR = re.compile(
 
 
 def start_sequence(store: Store, partition: Partition, selector: str | None) -> int:
-    """Where a receiver begins. Beyond the end, offsets and sequence numbers are refused as Event Hubs does."""
+    """Where a receiver begins. An offset or sequence number beyond the end is refused."""
     if not selector:
         return partition.begin_sequence
     match = _SELECTOR.fullmatch(selector)

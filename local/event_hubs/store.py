@@ -324,7 +324,8 @@ class Store:
     def _prune_partition(self, partition: Partition, older_than_ms: int, limit: int) -> int:
         base = partition.row_id << _SEQUENCE_BITS
         rows = self._database.execute(
-            "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+            "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks "
+            "WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
             (base, base | partition.next_sequence, limit),
         ).fetchall()
         old = [row for row in rows if row[1] < older_than_ms]

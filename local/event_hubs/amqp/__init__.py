@@ -1,1 +1,1 @@
-"""AMQP 1.0 (OASIS, 2012) for a service: codec, performatives, connection, session, link. Knows no Event Hubs."""
+"""AMQP 1.0 (OASIS, 2012) for a service: codec, connection, session, link. Knows no Event Hubs."""

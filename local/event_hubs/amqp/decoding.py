@@ -111,7 +111,7 @@ def _char(data: bytes, start: int, stop: int, depth: int) -> t.Value:
 
 
 def _compound(size: int, data: bytes, start: int, stop: int, depth: int) -> tuple[int, int]:
-    """Element count and where the elements begin; a count that cannot fit is refused before anything is built."""
+    """Element count and where the elements begin. A count that cannot fit builds nothing."""
     if depth >= MAX_DEPTH:
         raise decode_error("nested too deeply")
     if start + 2 * size > stop:
@@ -179,8 +179,13 @@ def _after_element(data: bytes, start: int, end: int, width: int) -> int:
     return stop
 
 
-def _sized[T](function: Callable[[int, bytes, int, int, int], T], size: int) -> Callable[..., T]:
-    return lambda data, start, stop, depth: function(size, data, start, stop, depth)
+def _sized[T](
+    function: Callable[[int, bytes, int, int, int], T], size: int
+) -> Callable[[bytes, int, int, int], T]:
+    def sized(data: bytes, start: int, stop: int, depth: int) -> T:
+        return function(size, data, start, stop, depth)
+
+    return sized
 
 
 def _bytes(prefix: int) -> _Decoder:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterable
+from typing import Any
 from uuid import UUID
 
 from local.event_hubs.amqp import types as t
@@ -105,7 +106,8 @@ _FIXED = {
 _DECIMAL_CODES = {4: 0x74, 8: 0x84, 16: 0x94}
 _long = _small(0x55, 0x81)
 
-_ENCODERS: dict[type, Callable[..., bytes]] = {
+# Any: each encoder takes the type that it stands under.
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"\x40",
     bool: lambda value: b"\x41" if value else b"\x42",
     t.UByte: _fixed(0x50),

@@ -1,4 +1,4 @@
-"""The error that every layer raises and that ends as the `error` field of a detach, end, close or rejection."""
+"""The error that every layer raises; the peer sees it in a detach, end, close or rejection."""
 
 NOT_FOUND = "amqp:not-found"
 UNAUTHORIZED_ACCESS = "amqp:unauthorized-access"

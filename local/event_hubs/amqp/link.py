@@ -45,18 +45,13 @@ class OutgoingHandler(Protocol):
         ...
 
 
-class Link:
+class _Link:
     """What both directions share. `handle` is used by both ends: ours is theirs."""
 
     def __init__(self, session: "Session", attach: p.Attach) -> None:
         self.session = session
         self.attach = attach
         self.handle = attach.handle
-        self.handler: IncomingHandler | OutgoingHandler | None = None
-
-    def detach(self, cause: AmqpError) -> None:
-        """End the link from this side, with the reason."""
-        self.session.detach(self, cause)
 
 
 class Delivery:
@@ -85,11 +80,12 @@ class Delivery:
             self._link.session.send(p.disposition(self.delivery_id, self.delivery_id, state))
 
 
-class IncomingLink(Link):
+class IncomingLink(_Link):
     """The peer sends, we receive. Grants a fixed credit and renews it at half."""
 
     def __init__(self, session: "Session", attach: p.Attach, *, credit: int, max_message_size: int) -> None:
         super().__init__(session, attach)
+        self.handler: IncomingHandler | None = None
         self.max_message_size = max_message_size
         self._credit = credit
         self._delivery_count = attach.initial_delivery_count
@@ -143,13 +139,16 @@ class IncomingLink(Link):
             self.grant()
 
     def _handle(self, delivery: Delivery) -> None:
-        handler: IncomingHandler | None = self.handler  # type: ignore[assignment]  # set by Session for this role
-        if handler is None:
+        if self.handler is None:
             return
         try:
-            handler.on_message(delivery)
+            self.handler.on_message(delivery)
         except AmqpError as exc:
             delivery.reject(exc)
+
+    def detach(self, cause: AmqpError) -> None:
+        """End the link from this side, with the reason."""
+        self.session.detach(self, cause)
 
     def _hold(self, size: int) -> None:
         self.session.connection.reassembly_bytes += size
@@ -165,11 +164,12 @@ class IncomingLink(Link):
         self._reset()
 
 
-class OutgoingLink(Link):
+class OutgoingLink(_Link):
     """We send, the peer receives and grants the credit. Everything is sent settled."""
 
     def __init__(self, session: "Session", attach: p.Attach) -> None:
         super().__init__(session, attach)
+        self.handler: OutgoingHandler | None = None
         self.delivery_count = 0
         self._credit = 0
         self._drain = False
@@ -177,6 +177,10 @@ class OutgoingLink(Link):
         self._head = b"\x02\x00" + struct.pack(">H", session.channel) + prefix
         self._pack = struct.Struct(f">I{len(self._head)}sI{len(_TAIL)}s").pack
         self._room = session.connection.peer_max_frame_size - (len(self._head) + len(_TAIL) + 8)
+
+    def detach(self, cause: AmqpError) -> None:
+        """End the link from this side, with the reason."""
+        self.session.detach(self, cause)
 
     def sendable(self) -> int:
         """How many messages may be sent now: credit, session window and socket permitting."""
@@ -231,10 +235,11 @@ class OutgoingLink(Link):
 
     def notify(self) -> None:
         """Tell the handler that it may send."""
-        handler: OutgoingHandler | None = self.handler  # type: ignore[assignment]  # set by Session for this role
-        if handler is not None:
-            handler.on_credit()
+        if self.handler is not None:
+            self.handler.on_credit()
 
+
+type Link = IncomingLink | OutgoingLink
 
 # delivery-tag (settled deliveries need none that is unique), message-format 0, settled, more, 5 nulls
 _TAIL = b"\xa0\x04\x00\x00\x00\x01\x43\x41\x42\x40\x40\x40\x40\x40"

@@ -53,8 +53,9 @@ def encode_request_reply(
     """A reply as $cbs and $management send it; properties at full length."""
     properties: list[t.Value] = [None] * 13
     properties[5] = correlation_id
+    named: dict[t.Value, t.Value] = {**application_properties}
     return (
         section(PROPERTIES, encode(properties))
-        + section(APPLICATION_PROPERTIES, encode(dict(application_properties)))
+        + section(APPLICATION_PROPERTIES, encode(named))
         + section(VALUE, encode(value))
     )

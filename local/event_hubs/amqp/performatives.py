@@ -1,4 +1,4 @@
-"""What peers say to each other (part 2, section 2.7), parsed once into typed values; and the answers' encodings."""
+"""What peers say to each other (part 2, section 2.7): parsed once into typed values, and encoded."""
 
 from dataclasses import dataclass
 from typing import cast

@@ -37,13 +37,9 @@ class Session:
         self._window_left = INCOMING_WINDOW
         self._links: dict[int, Link] = {}
         handle_max = min(fields.number(4) or 0xFFFFFFFF, connection.limits.handle_max)
-        self.send(
-            performative(
-                p.BEGIN,
-                [t.UShort(channel), t.UInt(0), t.UInt(INCOMING_WINDOW), t.UInt(INCOMING_WINDOW)]
-                + [t.UInt(handle_max), None, None, None],
-            )
-        )
+        window = t.UInt(INCOMING_WINDOW)
+        begin: list[t.Value] = [t.UShort(channel), t.UInt(0), window, window, t.UInt(handle_max)]
+        self.send(performative(p.BEGIN, [*begin, None, None, None]))
 
     def send(self, body: bytes) -> None:
         """Send a performative on this session's channel."""
@@ -129,16 +125,15 @@ class Session:
 
     def _open(self, attach: p.Attach) -> Link | None:
         limits = self.connection.limits
-        if attach.receiver:
-            link = OutgoingLink(self, attach)
-        else:
-            link = IncomingLink(
-                self, attach, credit=limits.link_credit, max_message_size=limits.max_message_size
-            )
+        link: Link
         try:
-            if isinstance(link, OutgoingLink):
+            if attach.receiver:
+                link = OutgoingLink(self, attach)
                 link.handler = self.connection.peer.open_outgoing(link)
             else:
+                link = IncomingLink(
+                    self, attach, credit=limits.link_credit, max_message_size=limits.max_message_size
+                )
                 link.handler = self.connection.peer.open_incoming(link)
         except AmqpError as exc:
             self._answer(attach, refused=True)

@@ -1,5 +1,7 @@
-"""AMQP's types that Python lacks: each is a subclass of its nearest Python type, so that values read naturally
-and still encode as what they were."""
+"""AMQP's types that Python lacks.
+
+Each is a subclass of its nearest Python type: values read naturally and still encode as what they were.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -67,20 +69,8 @@ class Array:
     values: list["Value"]
 
 
-type Value = (
-    None
-    | bool
-    | int
-    | float
-    | str
-    | bytes
-    | UUID
-    | Decimal
-    | Described
-    | Array
-    | list[Value]
-    | dict[Value, Value]
-)
+type Simple = bool | int | float | str | bytes | UUID | Decimal | None
+type Value = Simple | Described | Array | list[Value] | dict[Value, Value]
 
 SYMBOLS: Literal[0xB3] = 0xB3
 
