@@ -27,6 +27,7 @@ class Reason(StrEnum):
     MISSING_MACHINE = "missingMachine"
     NOT_ITS_DEVICE = "notItsDevice"
     PROFILE_FAILED = "profileFailed"
+    UNREADABLE_STATE = "unreadableState"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,217 @@
+"""A checked factory description -> the documents of one version, in the signals' units."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from millwright.model_cards import ModelCard
+from millwright.quantities import limit_rule, overridden
+from shared.contracts.factory import Binding, Factory, Line, Machine, MachineClass, Rule, Shift, Site
+from shared.contracts.spec_documents import (
+    ClassPart,
+    LineDocument,
+    MachinePart,
+    ReasonPart,
+    SiteDocument,
+    line_document_id,
+    site_document_id,
+)
+from shared.domain.packml import STATES_BY_WORD, TimeCategory
+from shared.domain.spec import Calendar, LimitRule, ModelBinding, ShiftPattern, SignalSpec
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_MIN = 1440
+
+type Cards = Mapping[str, ModelCard]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteVersion:
+    """One site's part of a description, ready to be stored."""
+
+    site: SiteDocument
+    lines: tuple[LineDocument, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of the content; the version number, which follows from it, is left out."""
+        content = [
+            document.model_dump(mode="json", exclude={"id", "version"})
+            for document in (self.site, *self.lines)
+        ]
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def numbered(self, version: int) -> "SiteVersion":
+        """The same content as another version."""
+        return SiteVersion(
+            self.site.model_copy(update={"version": version, "id": site_document_id(version)}),
+            tuple(
+                line.model_copy(update={"version": version, "id": line_document_id(version, line.line_id)})
+                for line in self.lines
+            ),
+        )
+
+
+def site_versions(factory: Factory, cards: Cards) -> list[SiteVersion]:
+    """Every site of a checked description, numbered 1. Order follows the file."""
+    classes = {name: class_part(factory, name) for name in factory.classes}
+    return [_site_version(factory, site, classes, cards) for site in factory.sites]
+
+
+def lines_of(site: Site) -> Iterator[tuple[str | None, Line]]:
+    """(area id, line) of a site; None for lines outside areas."""
+    for area in site.areas:
+        for line in area.lines:
+            yield area.id, line
+    for line in site.lines:
+        yield None, line
+
+
+def class_part(factory: Factory, name: str) -> ClassPart:
+    """A machine class with all its numbers. Raises BadQuantity as `limit_rule` does."""
+    kind = factory.classes[name]
+    words = {} if kind.state_map is None else factory.state_maps[kind.state_map]
+    return ClassPart(
+        twin_model=kind.twin_model or f"dtmi:millwright:{name};1",
+        signals=tuple(
+            SignalSpec(signal, spec.unit, spec.range[0], spec.range[1], spec.deadband)
+            for signal, spec in kind.signals.items()
+        ),
+        rules=_limit_rules(kind, kind.rules),
+        feature_taus_ms=tuple(round(tau * 60_000) for tau in kind.feature_time_constants_min),
+        ideal_cycle_ms={
+            product: round(cycles[name] * 1000)
+            for product, spec in factory.products.items()
+            if name in (cycles := spec.ideal_cycle_s)
+        }
+        | ({"": round(kind.ideal_cycle_s * 1000)} if kind.ideal_cycle_s else {}),
+        state_map={word.lower(): STATES_BY_WORD[state.lower()] for word, state in words.items()},
+        lateness_ms=round(kind.lateness_s * 1000),
+        silence_ms=round(kind.silence_s * 1000),
+        close_after_ms=round(kind.close_after_h * 3_600_000),
+        counter_modulus=kind.counter_modulus,
+    )
+
+
+def machine_rules(kind: MachineClass, line: Line, machine: Machine) -> list[Rule] | None:
+    """The machine's rules after its line and it itself changed some; None when neither did."""
+    changes = [*line.rules, *machine.rules]
+    if not {rule.id for rule in kind.rules} & {change.id for change in changes}:
+        return None
+    rules = {rule.id: rule for rule in kind.rules}
+    for change in changes:
+        if change.id in rules:
+            rules[change.id] = overridden(rules[change.id], change)
+    return list(rules.values())
+
+
+def calendar(site: Site) -> Calendar:
+    """The site's calendar in minutes after local midnight."""
+    return Calendar(site.time_zone, tuple(map(shift_pattern, site.shifts)), frozenset(site.holidays))
+
+
+def shift_pattern(shift: Shift) -> ShiftPattern:
+    """A shift on one scale of minutes: what is before its start belongs to the next day."""
+    start = minute(shift.start)
+
+    def after(clock: str, *, at_least: int) -> int:
+        return minute(clock) + (_DAY_MIN if minute(clock) < at_least else 0)
+
+    breaks = tuple(
+        (begin, begin + (minute(pause.end) - minute(pause.start)) % _DAY_MIN)
+        for pause in shift.breaks
+        for begin in (after(pause.start, at_least=start),)
+    )
+    weekdays = tuple(sorted({_WEEKDAYS.index(day) for day in shift.days}))
+    return ShiftPattern(
+        shift.id, weekdays, start, after(shift.end, at_least=start + 1), tuple(sorted(breaks))
+    )
+
+
+def minute(clock: str) -> int:
+    """Minutes after midnight of `hh:mm`."""
+    return int(clock[:2]) * 60 + int(clock[3:])
+
+
+def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) -> ModelBinding:
+    """The binding of one machine. KeyError for an attribute or a word without a number."""
+    threshold = binding.threshold or (card.threshold if card else None) or 0.5
+    return ModelBinding(
+        model=binding.model,
+        version=card.version if card else "",
+        inputs=tuple(binding.inputs.items()),
+        threshold=threshold,
+        features=card.features if card else (),
+        cadence_ms=round(binding.cadence_s * 1000),
+        attributes=tuple(
+            (name, _number(machine.attributes[source.attribute], source.codes))
+            for name, source in binding.attributes.items()
+        ),
+    )
+
+
+def _number(value: float | str, codes: Mapping[str, float]) -> float:
+    return codes[value] if isinstance(value, str) else float(value)
+
+
+def _limit_rules(kind: MachineClass, rules: list[Rule]) -> tuple[LimitRule, ...]:
+    return tuple(limit_rule(rule, kind.signals[rule.signal].unit) for rule in rules if rule.enabled)
+
+
+def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], cards: Cards) -> SiteVersion:
+    pairs = list(lines_of(site))
+    devices = {name: device.profile for name, device in site.devices.items() if device.profile}
+    used = {machine.machine_class for _, line in pairs for machine in line.machines}
+    document = SiteDocument(
+        id=site_document_id(1),
+        site_id=site.id,
+        version=1,
+        name=site.name,
+        enterprise_id=factory.enterprise.id,
+        enterprise_name=factory.enterprise.name,
+        calendar=calendar(site),
+        classes={name: part for name, part in classes.items() if name in used},
+        products={product: spec.name for product, spec in factory.products.items()},
+        reasons={
+            code: ReasonPart(category=TimeCategory(reason.category), texts=reason.texts)
+            for code, reason in factory.stop_reasons.items()
+        },
+        profiles={name: factory.profiles[name] for name in sorted(set(devices.values()))},
+        device_profiles=devices,
+        notifications=tuple(n for n in factory.notifications if not n.sites or site.id in n.sites),
+        automation=factory.automation,
+        areas={area.id: area.name for area in site.areas},
+        lines=tuple(line.id for _, line in pairs),
+        green_ratio=factory.oee.green_ratio,
+        yellow_ratio=factory.oee.yellow_ratio,
+    )
+    return SiteVersion(document, tuple(_line(factory, site, area, line, cards) for area, line in pairs))
+
+
+def _line(factory: Factory, site: Site, area: str | None, line: Line, cards: Cards) -> LineDocument:
+    return LineDocument(
+        id=line_document_id(1, line.id),
+        site_id=site.id,
+        line_id=line.id,
+        version=1,
+        name=line.name,
+        area_id=area,
+        machines={machine.id: _machine(factory, line, machine, cards) for machine in line.machines},
+    )
+
+
+def _machine(factory: Factory, line: Line, machine: Machine, cards: Cards) -> MachinePart:
+    kind = factory.classes[machine.machine_class]
+    rules = machine_rules(kind, line, machine)
+    return MachinePart(
+        name=machine.name or machine.id,
+        machine_class=machine.machine_class,
+        devices=tuple(machine.devices),
+        feeds=tuple(machine.feeds),
+        attributes=machine.attributes,
+        models=tuple(model_binding(binding, machine, cards.get(binding.model)) for binding in kind.models),
+        rules=None if rules is None else _limit_rules(kind, rules),
+        ideal_cycle_ms={product: round(s * 1000) for product, s in machine.ideal_cycle_s.items()},
+    )

@@ -1,0 +1,126 @@
+"""Applied factory descriptions as documents of the `specs` container. Immutable, but for the pointer.
+
+A version is one `SiteDocument` and one `LineDocument` for each line; `CurrentDocument` points to
+the newest version. Quantities are already in the signals' units, durations in ms, inheritance
+from class to machine is already resolved: reading a spec takes no decisions.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic.alias_generators import to_camel
+
+from shared.contracts.factory import Automation, Notification
+from shared.contracts.profile import Profile
+from shared.domain.packml import PackMLState, TimeCategory
+from shared.domain.spec import Calendar, LimitRule, ModelBinding, SignalSpec
+
+
+def _sorted_holidays(calendar: Calendar, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    """A set has no order, but equal calendars must be equal text."""
+    return {**serialize(calendar), "holidays": sorted(calendar.holidays)}
+
+
+class _Document(BaseModel):
+    """Ignores what the store adds (`_etag`, `_ts`)."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        serialize_by_alias=True,
+    )
+
+
+class ReasonPart(_Document):
+    """A stop reason."""
+
+    category: TimeCategory
+    texts: dict[str, str]
+
+
+class ClassPart(_Document):
+    """What the machines of a class have in common."""
+
+    twin_model: str
+    signals: tuple[SignalSpec, ...]
+    rules: tuple[LimitRule, ...]
+    feature_taus_ms: tuple[int, ...]
+    ideal_cycle_ms: dict[str, int]
+    state_map: dict[str, PackMLState]
+    lateness_ms: int
+    silence_ms: int
+    close_after_ms: int
+    counter_modulus: int | None = None
+
+
+class MachinePart(_Document):
+    """What a machine has of its own."""
+
+    name: str
+    machine_class: str
+    devices: tuple[str, ...]
+    feeds: tuple[str, ...] = ()
+    attributes: dict[str, float | str] = Field(default_factory=dict[str, float | str])
+    models: tuple[ModelBinding, ...] = ()
+    rules: tuple[LimitRule, ...] | None = None
+    """All its rules, where line or machine change any; None: the class's."""
+    ideal_cycle_ms: dict[str, int] = Field(default_factory=dict[str, int])
+    """Added to the class's."""
+
+
+class SiteDocument(_Document):
+    """A site without its machines. Id `<version>:site`."""
+
+    id: str
+    site_id: str
+    version: int
+    name: str
+    enterprise_id: str
+    enterprise_name: str
+    calendar: Annotated[Calendar, WrapSerializer(_sorted_holidays)]
+    classes: dict[str, ClassPart]
+    products: dict[str, str]
+    """Product -> name."""
+    reasons: dict[str, ReasonPart]
+    profiles: dict[str, Profile]
+    device_profiles: dict[str, str]
+    """Device -> profile."""
+    notifications: tuple[Notification, ...]
+    automation: Automation
+    areas: dict[str, str]
+    """Area -> name."""
+    lines: tuple[str, ...]
+    green_ratio: float
+    yellow_ratio: float
+
+
+class LineDocument(_Document):
+    """A line and its machines. Id `<version>:line:<lineId>`."""
+
+    id: str
+    site_id: str
+    line_id: str
+    version: int
+    name: str
+    area_id: str | None
+    machines: dict[str, MachinePart]
+
+
+class CurrentDocument(_Document):
+    """Points to a site's newest version. The only mutable document here; id `current`."""
+
+    id: str = "current"
+    site_id: str
+    version: int
+    sha256: str
+    """Of the version's content, version numbers aside: applying the same file again changes nothing."""
+
+
+def site_document_id(version: int) -> str:
+    return f"{version}:site"
+
+
+def line_document_id(version: int, line_id: str) -> str:
+    return f"{version}:line:{line_id}"
