@@ -114,8 +114,14 @@ class Ingest:
     async def _load(self, decoded: dict[str, list[Decoded]], rejected: list[Rejected]) -> list[Slice]:
         """Each machine with its readings, as its pinned spec understands them."""
         slices: list[Slice] = []
-        machines = await asyncio.gather(*map(self._machines.load, decoded))
+        machines = await asyncio.gather(*map(self._machines.load, decoded), return_exceptions=True)
         for loaded, mine in zip(machines, decoded.values(), strict=True):
+            if isinstance(loaded, BUGS):
+                log.error("the state of %s cannot be read", mine[0].machine_id, exc_info=loaded)
+                rejected += (_reject(one, Reason.UNREADABLE_STATE, str(loaded)[:500]) for one in mine)
+                continue
+            if isinstance(loaded, BaseException):
+                raise loaded
             readings: list[Input] = []
             for one in mine:
                 outcome = _unknown(one) if loaded is None else resolve(one, loaded.spec)
@@ -148,13 +154,18 @@ class Ingest:
 
 
 def _unknown(decoded: Decoded) -> Rejected:
+    detail = f"{decoded.machine_id} was never applied: run `millwright factory apply`"
+    return _reject(decoded, Reason.MISSING_MACHINE, detail)
+
+
+def _reject(decoded: Decoded, reason: Reason, detail: str) -> Rejected:
     reading = decoded.reading
     return Rejected(
         reading.position,
         reading.device,
         reading.arrived_at,
-        Reason.MISSING_MACHINE,
-        f"{decoded.machine_id} was never applied: run `millwright factory apply`",
+        reason,
+        detail,
         as_message(decoded),
         decoded.machine_id,
     )

@@ -1,0 +1,53 @@
+"""What the Event Hubs trigger hands over -> messages with their place, device and arrival time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import azure.functions as func
+import orjson
+
+from shared.generation import Generation
+from shared.ingest import Message
+from shared.instants import instant
+
+DEVICE = "iothub-connection-device-id"
+ENQUEUED = "iothub-enqueuedtime"
+SOURCE = "iothub-message-source"
+
+
+async def unpack(events: Sequence[func.EventHubEvent], generation: Generation) -> list[Message]:
+    """The device messages of a batch, all of one partition, in their order.
+
+    The properties of the whole batch hang on every event: they are read once, by position, since
+    the worker's own accessor drops some of them and parses them anew for each event. Messages
+    that IoT Hub itself writes (twin changes, life-cycle events) are not telemetry.
+    """
+    metadata: dict[str, Any] = dict(events[0].metadata or {})
+    properties: list[dict[str, Any]] = _json(metadata["SystemPropertiesArray"])
+    partition = str(_json(metadata["PartitionContext"])["PartitionId"])
+    first = properties[0]
+    source = await generation.source(
+        partition,
+        sequence=int(first["SequenceNumber"]),
+        enqueued_at=_instant(first["EnqueuedTimeUtc"]),
+    )
+    return [
+        Message(
+            device_id=str(mine.get(DEVICE, "")),
+            source=source,
+            sequence=int(mine["SequenceNumber"]),
+            arrived_at=_instant(mine.get(ENQUEUED) or mine["EnqueuedTimeUtc"]),
+            body=event.get_body(),
+        )
+        for event, mine in zip(events, properties, strict=True)
+        if mine.get(SOURCE, "Telemetry") == "Telemetry"
+    ]
+
+
+def _json(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
+
+
+def _instant(text: str) -> int:
+    """The platform writes UTC, in some places without saying so."""
+    return instant(text if text.endswith("Z") or "+" in text else text + "Z")

@@ -1,0 +1,29 @@
+"""Device messages, in batches of one partition, to machines. Everything else starts here."""
+
+import azure.functions as func
+
+from functions.messages import unpack
+from shared.bootstrap import app
+
+bp = func.Blueprint()
+
+
+@bp.function_name("telemetry")
+@bp.event_hub_message_trigger(
+    arg_name="events",
+    event_hub_name="%MILLWRIGHT_TELEMETRY_HUB%",
+    connection="EventHubs",
+    consumer_group="ingest",
+    cardinality="many",
+    data_type="binary",
+)
+@bp.retry(
+    strategy="exponential_backoff",
+    max_retry_count="-1",
+    minimum_interval="00:00:01",
+    maximum_interval="00:01:00",
+)
+async def telemetry(events: list[func.EventHubEvent]) -> None:
+    """Fold a batch. An error means a store is away: the partition waits and the batch comes again."""
+    backend = await app()
+    await backend.ingest(await unpack(events, backend.generation))

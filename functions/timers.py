@@ -1,0 +1,18 @@
+"""What happens because time passes."""
+
+import time
+
+import azure.functions as func
+
+from shared.bootstrap import app
+from shared.due import tick_due
+
+bp = func.Blueprint()
+
+
+@bp.function_name("due")
+@bp.timer_trigger(schedule="%MILLWRIGHT_DUE_SCHEDULE%", arg_name="timer")
+async def due(timer: func.TimerRequest) -> None:
+    """Tick the machines that are due: silence, trailing values, shifts that nothing will change."""
+    backend = await app()
+    await tick_due(backend.machines, backend.documents, now=time.time_ns() // 1_000_000)
