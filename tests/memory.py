@@ -1,6 +1,7 @@
 """The document store in memory: the same port, the same answers as the local cloud (one suite tests both)."""
 
 import copy
+import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -50,6 +51,8 @@ class MemoryDocuments:
         self._check()
         if len(operations) > 100:
             raise Refused("a batch takes 100 operations")
+        if sum(map(_size_bytes, operations)) > 1_258_291:
+            raise Refused("a batch takes 1.2 MB")
         before = self.partition(container, partition)
         after = dict(before)
         etags = [self._apply(after, operation) for operation in operations]
@@ -76,6 +79,8 @@ class MemoryDocuments:
         cursor: str | None = None,
     ) -> tuple[list[Document], str | None]:
         found = self._select(container, sql, parameters, partition)
+        if cursor is not None and not cursor.isdecimal():
+            raise Refused(f"{cursor!r} is no cursor")
         start = int(cursor or 0)
         rest = str(start + limit) if start + limit < len(found) else None
         return found[start : start + limit], rest
@@ -98,6 +103,8 @@ class MemoryDocuments:
                     *parents, leaf = path.strip("/").split("/")
                     place = document
                     for parent in parents:
+                        if parent not in place:
+                            raise Refused(f"{document_id} has no {path}")
                         place = place[parent]
                     place[leaf] = value
             case Create(document=document):
@@ -121,7 +128,7 @@ class MemoryDocuments:
     ) -> list[Document]:
         """The few shapes of query that the shell asks: conjunctions of comparisons, one ORDER BY."""
         self._check()
-        matched = re.fullmatch(r"SELECT \* FROM c(?: WHERE (.+?))?(?: ORDER BY c\.(\w+))?", sql)
+        matched = re.fullmatch(r"SELECT \* FROM c(?: WHERE (.+?))?(?: ORDER BY c\.(\w+)( DESC)?)?", sql)
         assert matched is not None, f"this store cannot answer: {sql}"
         documents = (
             list(self.partition(container, partition).values())
@@ -134,8 +141,13 @@ class MemoryDocuments:
             wanted = {"true": True, "false": False}.get(wanted, wanted) if isinstance(wanted, str) else wanted
             documents = [d for d in documents if name in d and _holds(d[name], operator, wanted)]
         if matched[2]:
-            documents.sort(key=lambda document: document[matched[2]])
+            documents = [document for document in documents if matched[2] in document]
+            documents.sort(key=lambda document: document[matched[2]], reverse=bool(matched[3]))
         return copy.deepcopy(documents)
+
+
+def _size_bytes(operation: Operation) -> int:
+    return len(json.dumps(getattr(operation, "document", "")))
 
 
 def _holds(value: Any, operator: str, wanted: Any) -> bool:
