@@ -22,3 +22,6 @@ lint: setup
 
 test: setup
 	$(RUN) pytest -n 2 --dist loadfile
+
+local: setup
+	$(RUN) python -m local up

@@ -1,12 +1,14 @@
-"""`python -m local`: run one service of the local cloud as a process of its own."""
+"""`python -m local`: the whole local cloud (up), or one service of it (serve), until Ctrl-C."""
 
 import argparse
 import asyncio
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from local.home import Home
 from local.service import CannotStart, PortBusy, Service, ports_from_environment, run
+from local.up import UpOptions, up
 
 SERVICES = {
     "event-hubs": "local.event_hubs.app:EventHubs",
@@ -37,16 +39,30 @@ def main() -> int:
         metavar="NAME=PORT",
         help="a port of this service, e.g. amqp=0; 0 takes any free one",
     )
+    serve.add_argument(
+        "--ports-from", type=int, help="number this service's ports from here; 0 takes any free ones"
+    )
+    serve.add_argument("--with-parent", action="store_true", help="stop when stdin ends")
+    whole = commands.add_parser("up", help="run every service until Ctrl-C")
+    whole.add_argument("--dir", help="the folder that keeps their state (default: .local)")
+    whole.add_argument("--ports-from", type=int, help="number all ports from here; 0 takes any free ones")
+    whole.add_argument("--functions", metavar="APPDIR", type=Path, help="also run this function app")
+    whole.add_argument("--workers", type=int, default=1, help="how many hosts run it (default: 1)")
     options = parser.parse_args()
+    if options.command == "up":
+        app = options.functions and options.functions.absolute()
+        return up(UpOptions(options.dir, options.ports_from, app, options.workers))
     service = load(options.service)
     try:
         ports = ports_from_environment(service)
+        if options.ports_from is not None:
+            ports = {name: options.ports_from and options.ports_from + i for i, name in enumerate(ports)}
         for pair in options.port:
             name, _, port = pair.partition("=")
             if name not in ports:
                 raise ValueError(f"{service.name} has no port {name!r}: it has {', '.join(ports)}")
             ports[name] = int(port)
-        asyncio.run(run(service(Home.at(options.dir), ports)))
+        asyncio.run(run(service(Home.at(options.dir), ports), with_parent=options.with_parent))
     except (PortBusy, ValueError) as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2

@@ -90,9 +90,10 @@ def bind(service: str, port_name: str, port: int) -> socket.socket:
     return sock
 
 
-async def run(service: Service) -> None:
-    """Run one service until SIGINT or SIGTERM.
+async def run(service: Service, *, with_parent: bool = False) -> None:
+    """Run one service until SIGINT or SIGTERM, or until stdin ends if `with_parent`.
 
+    A launcher holds the other end of stdin: it ends with the launcher, however that ends.
     Prints one JSON line when it listens, {"service", "ports", "endpoints"}, and one when it
     has stopped, {"service", "meter"}: the launcher and the tests read them.
     """
@@ -100,9 +101,15 @@ async def run(service: Service) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        loop.add_reader(
+            sys.stdin.fileno(), lambda: stop.set() if not os.read(sys.stdin.fileno(), 1) else None
+        )
     endpoints = await service.start()
     _say({"service": service.name, "ports": service.actual_ports(), "endpoints": endpoints})
     await stop.wait()
+    if with_parent:
+        loop.remove_reader(sys.stdin.fileno())
     await service.stop()
     _say({"service": service.name, "meter": service.meter()})
 

@@ -26,9 +26,12 @@ async def keep_listening(
             return await listen()
         except (AzureError, EventHubError, OSError, sqlite3.OperationalError) as exc:
             # A service that is down for a while is worth one line.
-            level = logging.DEBUG if str(exc) == reported else logging.ERROR
-            reported = str(exc)
-            log.log(level, "The listener for function 'Functions.%s' was unable to start: %s", function, exc)
+            fault = (str(exc).splitlines() or [type(exc).__name__])[0]
+            level = logging.DEBUG if fault == reported else logging.ERROR
+            reported = fault
+            log.log(
+                level, "The listener for function 'Functions.%s' was unable to start: %s", function, fault
+            )
         except Exception:
             log.exception("The listener for function 'Functions.%s' ended by a fault of the host", function)
             raise
