@@ -60,7 +60,7 @@ class IoTHub:
             self._disconnected(device.device_id)
         tls = self._home.server_tls()
         self._mqtt = await asyncio.get_running_loop().create_server(
-            self._accept, sock=mqtt, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S
+            lambda: Session(self), sock=mqtt, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S
         )
         self._https = web.AppRunner(registry.application(self), access_log=None)
         await self._https.setup()
@@ -109,10 +109,8 @@ class IoTHub:
         """What a device client is made from. The port is apart: see device_port.py."""
         return f"HostName=localhost;DeviceId={device.device_id};SharedAccessKey={device.primary_key}"
 
-    def _accept(self) -> Session:
-        session = Session(self)
+    def opened(self, session: Session) -> None:
         self._open.add(session)
-        return session
 
     def closed(self, session: Session) -> None:
         self._open.discard(session)

@@ -41,8 +41,12 @@ class Hub(Protocol):
         """The connection of an admitted device has ended."""
         ...
 
+    def opened(self, session: "Session") -> None:
+        """A client has finished its TLS handshake."""
+        ...
+
     def closed(self, session: "Session") -> None:
-        """A connection has ended, admitted or not."""
+        """The connection of such a client has ended, admitted or not."""
         ...
 
 
@@ -71,6 +75,7 @@ class Session(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._hub.opened(self)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -117,7 +122,9 @@ class Session(asyncio.Protocol):
         """Act on every whole packet, unless paused: then the rest waits where it is."""
         at = 0
         try:
-            while self._transport and not self._paused:
+            while self._transport and not self._paused and at < len(self._buffer):
+                if self._device is None and self._buffer[at] != packets.CONNECT << 4:
+                    raise Malformed("the first packet is no CONNECT")
                 found = packets.frame(self._buffer, at, rules.PACKET_LIMIT)
                 if found is None:
                     break
@@ -133,8 +140,7 @@ class Session(asyncio.Protocol):
 
     def _act(self, packet: packets.Packet) -> None:
         if self._device is None:
-            if not isinstance(packet, packets.Connect):
-                raise Malformed("the first packet is no CONNECT")
+            assert isinstance(packet, packets.Connect)
             self._connect(packet)
             return
         match packet:

@@ -1,0 +1,173 @@
+"""What the IoT Hub tests have in common: clients pointed at a local hub, and raw MQTT for bad input."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import ssl
+import struct
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from azure.eventhub.aio import EventHubConsumerClient
+from azure.iot.device.aio import IoTHubDeviceClient
+from azure.iot.hub import IoTHubRegistryManager
+
+EVENTS = "MILLWRIGHT_IOT_HUB_EVENTS"
+
+
+@dataclass
+class Plant:
+    """A hub, and the Event Hub that gets its messages."""
+
+    hub: Any
+    event_hubs: Any
+    name: str = "telemetry"
+
+    @property
+    def ca(self) -> Path:
+        return self.hub.folder / "ca.pem"
+
+    def registry(self, connection_string: str | None = None) -> IoTHubRegistryManager:
+        manager = IoTHubRegistryManager.from_connection_string(
+            connection_string or self.hub.endpoints["iotHub"]
+        )
+        manager.protocol.config.connection.verify = str(self.ca)
+        return manager
+
+    def create(self, *device_ids: str) -> dict[str, str]:
+        """Device connection strings by id."""
+        url = f"https://localhost:{self.hub.ports['https']}/_local/devices"
+        body = json.dumps({"devices": device_ids}).encode()
+        with urllib.request.urlopen(url, body, context=self.client_tls()) as answer:
+            return json.load(answer)
+
+    def client_tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca))
+
+    def client(self, connection_string: str, **options: Any) -> IoTHubDeviceClient:
+        return IoTHubDeviceClient.create_from_connection_string(
+            connection_string, server_verification_cert=self.ca.read_text(), **options
+        )
+
+    async def received(self, enough: Callable[[list[Any]], bool], within_s: float = 20) -> list[Any]:
+        """Events of the hub from its beginning, as soon as there are enough."""
+        events: list[Any] = []
+        done = asyncio.Event()
+
+        async def on_event(_: Any, event: Any) -> None:
+            if event is not None:
+                events.append(event)
+                if enough(events):
+                    done.set()
+
+        client = EventHubConsumerClient.from_connection_string(
+            self.event_hubs.endpoints["eventHubs"], "$Default", eventhub_name=self.name
+        )
+        async with client:
+            reading = asyncio.create_task(client.receive(on_event, starting_position="-1"))
+            try:
+                async with asyncio.timeout(within_s):
+                    await done.wait()
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+        return events
+
+    def meter(self) -> dict[str, float]:
+        url = f"https://localhost:{self.hub.ports['https']}/_local/meter"
+        with urllib.request.urlopen(url, context=self.client_tls()) as answer:
+            return json.load(answer)
+
+
+def make_hub(event_hubs: Any, name: str, partitions: int) -> str:
+    """Make an Event Hub; returns the URL at which it takes IoT Hub's messages."""
+    url = event_hubs.endpoints["eventHubsCreate"]
+    body = json.dumps({"name": name, "partitionCount": partitions}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request):
+        return f"{url}/{name}/messages"
+
+
+def key_of(connection_string: str) -> str:
+    return connection_string.partition("SharedAccessKey=")[2].partition(";")[0]
+
+
+def sas(resource: str, key: str, *, expires_at: float | None = None, policy: str | None = None) -> str:
+    """A shared access signature, as any client without an SDK makes one."""
+    encoded, expiry = quote(resource, safe=""), int(expires_at or time.time() + 3600)
+    digest = hmac.digest(base64.b64decode(key), f"{encoded}\n{expiry}".encode(), hashlib.sha256)
+    signature = quote(base64.b64encode(digest), safe="")
+    token = f"SharedAccessSignature sr={encoded}&sig={signature}&se={expiry}"
+    return f"{token}&skn={policy}" if policy else token
+
+
+def text(value: str) -> bytes:
+    return struct.pack(">H", len(value.encode())) + value.encode()
+
+
+def packet(first: int, body: bytes) -> bytes:
+    digits = bytearray()
+    length = len(body)
+    while True:
+        length, digit = divmod(length, 128)
+        digits.append(digit | (0x80 if length else 0))
+        if not length:
+            return bytes([first]) + digits + body
+
+
+def connect_packet(
+    device_id: str,
+    password: str,
+    *,
+    username: str | None = None,
+    protocol: str = "MQTT",
+    level: int = 4,
+    keep_alive_s: int = 60,
+    will: tuple[str, bytes] | None = None,
+) -> bytes:
+    username = f"localhost/{device_id}/?api-version=2021-04-12" if username is None else username
+    flags = 0xC2 | (0x04 if will else 0)
+    body = text(protocol) + struct.pack(">BBH", level, flags, keep_alive_s) + text(device_id)
+    if will:
+        body += text(will[0]) + struct.pack(">H", len(will[1])) + will[1]
+    return packet(0x10, body + text(username) + text(password))
+
+
+def publish_packet(
+    topic: str, payload: bytes, *, qos: int = 1, packet_id: int = 1, retain: bool = False
+) -> bytes:
+    number = struct.pack(">H", packet_id) if qos else b""
+    return packet(0x30 | qos << 1 | retain, text(topic) + number + payload)
+
+
+class RawClient:
+    """A TLS socket that speaks bytes. `read` returns b"" once the hub has closed the connection."""
+
+    def __init__(self, plant: Plant, *, tls: bool = True) -> None:
+        self.socket: socket.socket = socket.create_connection(("127.0.0.1", plant.hub.ports["mqtt"]), 10)
+        if tls:
+            self.socket = plant.client_tls().wrap_socket(self.socket, server_hostname="localhost")
+
+    def send(self, data: bytes) -> "RawClient":
+        self.socket.sendall(data)
+        return self
+
+    def read(self, count: int = 4096) -> bytes:
+        try:
+            return self.socket.recv(count)
+        except (ConnectionResetError, ssl.SSLEOFError):
+            return b""
+
+    def __enter__(self) -> "RawClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
