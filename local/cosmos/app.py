@@ -8,7 +8,10 @@ import uuid
 from collections.abc import Mapping
 from typing import ClassVar
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
 
 from local.cosmos import auth, resources
 from local.cosmos.errors import CosmosError, not_found, not_implemented, too_large
@@ -156,13 +159,13 @@ class Cosmos:
         return web.Response(body=reply.body, status=reply.status, headers=headers)
 
 
-def _request(message, payload, protocol, writer, task):  # type: ignore[no-untyped-def]
-    return web.BaseRequest(
-        message,
-        payload,
-        protocol,
-        writer,
-        task,
-        asyncio.get_running_loop(),
-        client_max_size=MAX_REQUEST_BYTES,
-    )
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> web.BaseRequest:
+    """aiohttp's request with our limit instead of its own."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_REQUEST_BYTES)

@@ -5,17 +5,23 @@ import binascii
 import hmac
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from urllib.parse import parse_qs, unquote
+from functools import lru_cache
+from urllib.parse import unquote
 
 from local.cosmos.errors import CosmosError, forbidden, unauthorized
 
 VALIDITY = timedelta(minutes=15)
 
 
-def signature(key: str, verb: str, resource_type: str, resource_link: str, date: str) -> str:
-    """Base64 HMAC-SHA256 over verb, type, link and date (Access control in the Cosmos DB REST API)."""
+@lru_cache(maxsize=16)
+def _secret(key: str) -> bytes:
+    return base64.b64decode(key)
+
+
+def signature(key: str, verb: str, resource_type: str, resource_link: str, date: str) -> bytes:
+    """HMAC-SHA256 over verb, type, link and date ("Access control" in Cosmos DB's REST reference)."""
     payload = signed_payload(verb, resource_type, resource_link, date)
-    return base64.b64encode(hmac.digest(base64.b64decode(key), payload.encode(), "sha256")).decode()
+    return hmac.digest(_secret(key), payload.encode(), "sha256")
 
 
 def signed_payload(verb: str, resource_type: str, resource_link: str, date: str) -> str:
@@ -30,23 +36,27 @@ def check(
         raise unauthorized(
             "Required Header authorization is missing. Ensure to pass a valid Authorization token."
         )
-    fields = parse_qs(unquote(authorization).replace("+", "%2B"))
-    kind, given = fields.get("type", [""])[0], fields.get("sig", [""])[0]
+    fields = {name: value for name, _, value in _fields(authorization)}
+    kind, given = fields.get("type"), fields.get("sig")
     if kind != "master" or not given:
         raise unauthorized(
-            "The input authorization token is not supported here: the local Cosmos DB knows master keys only."
+            "The local Cosmos DB knows master keys only, no tokens of the type given."
             if kind in ("aad", "resource")
             else "The authorization header is in an invalid format: type=master&ver=1.0&sig=... is expected."
         )
     _check_date(date, now)
     expected = signature(key, verb, *resource, date)
-    if not hmac.compare_digest(_bytes(given), _bytes(expected)):
+    if not hmac.compare_digest(_bytes(given), expected):
         payload = signed_payload(verb, *resource, date).replace("\n", "\\n")
         raise unauthorized(
             "The input authorization token can't serve the request. The wrong key is being used or the "
             "expected payload is not built as per the protocol. For more info: "
             f"https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '{payload}'"
         )
+
+
+def _fields(authorization: str) -> list[tuple[str, str, str]]:
+    return [field.partition("=") for field in unquote(authorization).split("&")]
 
 
 def _bytes(text: str) -> bytes:
@@ -56,16 +66,19 @@ def _bytes(text: str) -> bytes:
         return b""
 
 
-def _check_date(date: str, now: float) -> None:
-    server = datetime.fromtimestamp(now, UTC)
+@lru_cache(maxsize=256)
+def _parsed(date: str) -> datetime:
     try:
         given = parsedate_to_datetime(date)
     except ValueError as exc:
         raise unauthorized("The 'x-ms-date' or 'date' header is missing or is no RFC 1123 date.") from exc
-    if given.tzinfo is None:
-        given = given.replace(tzinfo=UTC)
-    if abs(server - given) > VALIDITY:
-        raise _expired(given, server)
+    return given if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def _check_date(date: str, now: float) -> None:
+    given = _parsed(date)
+    if abs(given.timestamp() - now) > VALIDITY.total_seconds():
+        raise _expired(given, datetime.fromtimestamp(now, UTC))
 
 
 def _expired(given: datetime, server: datetime) -> CosmosError:

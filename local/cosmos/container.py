@@ -43,6 +43,8 @@ class Container:
     body: JsonObject
     lsn: int
     """Number of the latest committed write: assigned in commit order, never used twice."""
+    reserved: int = field(init=False)
+    """Numbers up to this one are on disk as spent."""
     key: PartitionKeyDefinition = field(init=False)
     default_ttl_s: int | None = field(init=False)
     unique_keys: tuple[tuple[tuple[str, ...], ...], ...] = field(init=False)
@@ -56,6 +58,7 @@ class Container:
         self.rid = encode_rid(self.rid_bytes)
         self.table = f"documents_{self.number}"
         self.uniques = f"uniques_{self.number}"
+        self.reserved = self.lsn
         self.redefine(self.body)
 
     def redefine(self, body: JsonObject) -> None:

@@ -9,7 +9,6 @@ import orjson
 from local.cosmos import charges
 from local.cosmos.container import Container, valid_ttl
 from local.cosmos.errors import (
-    CosmosError,
     bad_request,
     conflict,
     not_found,
@@ -206,7 +205,7 @@ class Documents:
         if len(plain) > MAX_DOCUMENT_BYTES:
             raise too_large()
         seq = old.seq if old else change
-        etag = f'"{change >> 32:08x}-{change >> 16 & 0xFFFF:04x}-{change & 0xFFFF:04x}-0000-{container.number:04x}{ts:08x}"'
+        etag = _etag(change, container.number, ts)
         rid = container.document_rid(seq)
         body = b'%b,"_rid":"%b","_self":"%bdocs/%b/","_etag":%b,"_attachments":"attachments/","_ts":%d}' % (
             plain[:-1],
@@ -233,10 +232,15 @@ class Documents:
         for place, paths in enumerate(self._container.unique_keys):
             value = dump([_value_at(document, path) for path in paths]).decode()
             holder = self._sql.execute(self._holder, (key.canonical, place, value)).fetchone()
-            if holder is not None:
-                if self._find(key, holder[0], writing=True) is not None:
-                    raise unique_key_violation()
+            if holder is not None and self._find(key, holder[0], writing=True) is not None:
+                raise unique_key_violation()
             self._sql.execute(self._take_unique, (key.canonical, place, value, name))
+
+
+def _etag(change: int, container: int, ts: int) -> str:
+    """Quoted, shaped like the service's, and never the same twice."""
+    words = f"{change >> 32:08x}-{change >> 16 & 0xFFFF:04x}-{change & 0xFFFF:04x}"
+    return f'"{words}-0000-{container:04x}{ts:08x}"'
 
 
 def _value_at(document: Json, path: tuple[str, ...]) -> Json:
@@ -263,6 +267,3 @@ def _require(found: _Stored, when: Conditions) -> None:
         raise precondition_failed()
     if when.if_none_match in ("*", found.etag):
         raise precondition_failed()
-
-
-__all__ = ["NO_CONDITIONS", "Conditions", "CosmosError", "Documents", "Outcome", "check_id"]

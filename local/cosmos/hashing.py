@@ -11,7 +11,7 @@ from typing import Final
 
 from local.cosmos.json_types import Undefined
 
-type Component = None | bool | int | float | str | Undefined
+type Component = bool | int | float | str | Undefined | None
 
 _MASK: Final = 0xFFFFFFFFFFFFFFFF
 _C1: Final = 0x87C37B91114253D5

@@ -6,7 +6,7 @@ import orjson
 
 from local.cosmos.errors import bad_request
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 type JsonObject = dict[str, Json]
 
 

@@ -1,6 +1,7 @@
 """Partition keys: how a container defines them, where a document holds them, how a header says them."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import orjson
 
@@ -143,7 +144,4 @@ def even_ranges(count: int) -> tuple[PartitionKeyRange, ...]:
     """
     cuts = [f"{(0x3FFFFFFFFFFFFFFF * i) // count:016X}" for i in range(1, count)]
     bounds = ["", *cuts, "FF"]
-    return tuple(
-        PartitionKeyRange(str(i), low, high)
-        for i, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False))
-    )
+    return tuple(PartitionKeyRange(str(i), low, high) for i, (low, high) in enumerate(pairwise(bounds)))

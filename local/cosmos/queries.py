@@ -19,6 +19,16 @@ from local.cosmos.store import Store, connect
 from local.cosmos.wire import Call, Reply
 
 DEFAULT_PAGE = 1000
+CROSS_PARTITION_DISABLED = (
+    "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to "
+    "true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
+)
+NOT_SERVABLE = (
+    "The provided cross partition query can not be directly served by the gateway. This is a first chance "
+    "(internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but "
+    "unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely "
+    "ignore this message."
+)
 
 
 class Queries:
@@ -54,7 +64,7 @@ class Queries:
         return await self._page(call, container, scope, parse("SELECT * FROM c"), {})
 
     def _admit(self, call: Call, query: Query) -> None:
-        """What the gateway lets pass: inside one partition everything, across partitions what one pass can answer."""
+        """What the gateway lets pass: inside one partition everything, across them what needs no merging."""
         narrowed = (
             "x-ms-documentdb-partitionkey" in call.headers
             or "x-ms-documentdb-partitionkeyrangeid" in call.headers
@@ -62,37 +72,26 @@ class Queries:
         if narrowed:
             return
         if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
-            raise bad_request(
-                "Cross partition query is required but disabled. Please set "
-                "x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or "
-                "revise your query to avoid this exception."
-            )
+            raise bad_request(CROSS_PARTITION_DISABLED)
         if plan.needs_client(query) and (len(self._ranges) > 1 or plan.unmergeable(query)):
-            raise bad_request(
-                "The provided cross partition query can not be directly served by the gateway. This is a first "
-                "chance (internal) exception that all newer clients will know how to handle gracefully. This "
-                "exception is traced, but unless you see it bubble up as an exception (which only happens on older "
-                "SDK clients), then you can safely ignore this message.",
-                CROSS_PARTITION_QUERY_NOT_SERVABLE,
-            )
+            raise bad_request(NOT_SERVABLE, CROSS_PARTITION_QUERY_NOT_SERVABLE)
 
     async def _page(
         self, call: Call, container: Container, scope: Scope, query: Query, parameters: JsonObject
     ) -> Reply:
         limit = int(call.headers.get("x-ms-max-item-count", "-1"))
         with self._reader() as connection:
-            page = await engine.execute(
-                engine.Request(
-                    connection,
-                    container,
-                    scope,
-                    compile_query(query, parameters),
-                    parameters,
-                    limit if limit > 0 else DEFAULT_PAGE,
-                    call.headers.get("x-ms-continuation"),
-                    self._store.clock(),
-                )  # fmt: skip
+            request = engine.Request(
+                connection=connection,
+                container=container,
+                scope=scope,
+                program=compile_query(query, parameters),
+                parameters=parameters,
+                limit=limit if limit > 0 else DEFAULT_PAGE,
+                continuation=call.headers.get("x-ms-continuation"),
+                now=self._store.clock(),
             )
+            page = await engine.execute(request)
         results: list[Json] = [value for value in page.results if not isinstance(value, engine.Undefined)]
         body: JsonObject = {"_rid": container.rid, "Documents": results, "_count": len(results)}
         headers = {

@@ -1,8 +1,8 @@
 """The database file: which databases and containers exist, and the transactions around every write.
 
 One connection belongs to the event loop: it writes, and it serves point reads and change feeds.
-Everything it does is finished before the loop turns again, so no reader ever sees a write that is not committed,
-and the numbers that order changes are handed out in commit order.
+Everything it does is finished before the loop turns again, so no reader ever sees a write that is
+not committed, and the numbers that order changes are handed out in commit order.
 """
 
 import base64
@@ -20,6 +20,9 @@ from local.cosmos.errors import conflict, not_found, owner_not_found
 from local.cosmos.json_types import JsonObject, dump
 from local.service import Clock
 
+RESERVED_AT_ONCE = 1000
+"""Change numbers reserved with one write to the container's row."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS databases(
@@ -28,7 +31,7 @@ CREATE TABLE IF NOT EXISTS containers(
     number INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL, id TEXT NOT NULL,
     body TEXT NOT NULL, lsn INTEGER NOT NULL, UNIQUE(database, id));
 """
-# `change` is the change's number times 128 plus its place in its batch; `seq` is the change that created the document.
+# `change`: the change's number times 128 plus the place in its batch. `seq`: the change that created it.
 DOCUMENTS = """
 CREATE TABLE {table}(
     seq INTEGER PRIMARY KEY, pk TEXT NOT NULL, id TEXT NOT NULL, epk TEXT NOT NULL, change INTEGER NOT NULL,
@@ -81,14 +84,19 @@ class Store:
     def transaction(self, container: Container | None = None) -> Generator[int]:
         """Commit on leaving, roll back on any exception; yields the number of this change.
 
-        The number is kept with the container, so that a restart after a delete never hands it out again.
+        Numbers are reserved in blocks ahead of their use; after a restart they continue behind the
+        last block, so that no number is ever handed out twice, not even that of a deleted document.
         """
         lsn = container.lsn + 1 if container else 0
+        reserved = 0
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield lsn
-            if container:
-                self.connection.execute("UPDATE containers SET lsn=? WHERE number=?", (lsn, container.number))
+            if container and lsn > container.reserved:
+                reserved = lsn + RESERVED_AT_ONCE
+                self.connection.execute(
+                    "UPDATE containers SET lsn=? WHERE number=?", (reserved, container.number)
+                )
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -96,6 +104,8 @@ class Store:
             raise
         if container:
             container.lsn = lsn
+            if reserved:
+                container.reserved = reserved
 
     def master_key(self) -> str:
         """The account's key: 64 random bytes in base64, made once."""

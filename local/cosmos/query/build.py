@@ -1,5 +1,8 @@
 """Turns lark's parse tree into our syntax tree, one method per rule of the grammar."""
 
+# lark leaves the type of its decorator unknown:
+# pyright: reportUnknownVariableType=false
+
 from typing import Any
 
 import orjson

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from local.cosmos.errors import not_implemented
 from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined
 from local.cosmos.query.failures import SEMANTIC, UNKNOWN_FUNCTION, UNRESOLVED, query_error
-from local.cosmos.query.functions import ELSEWHERE, FUNCTIONS, finite
+from local.cosmos.query.functions import ELSEWHERE, FUNCTIONS
+from local.cosmos.query.signature import finite
 from local.cosmos.query.tree import (
     AGGREGATES,
     ArrayOf,
@@ -40,10 +41,8 @@ type Totals = list[Value]
 type Compiled = Callable[[Names, Totals], Value]
 
 
-class SubqueryCompiler(Protocol):
-    """Compiles a nested query to a function from the outer row to its results."""
-
-    def __call__(self, query: Query, outer: frozenset[str]) -> Callable[[Names], list[Value]]: ...
+type SubqueryCompiler = Callable[[Query, frozenset[str]], Callable[[Names], list[Value]]]
+"""Compiles a nested query, which sees the given aliases, to a function from the outer row to its results."""
 
 
 class Compiler:

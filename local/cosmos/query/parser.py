@@ -1,5 +1,8 @@
 """From text to syntax tree, with the engine's words for what it does not understand."""
 
+# lark's classes are generic over types that it leaves unknown:
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from functools import lru_cache
 
 from lark import Lark, Token

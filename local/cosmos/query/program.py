@@ -211,15 +211,15 @@ def run(program: Program, names: Names) -> list[Value]:
         groups = Groups(program)
         for row in rows:
             groups.add(row)
-        results = [value for _, value in groups.results()]
+        found = [value for _, value in groups.results()]
     else:
         if program.order_by:
             listed = list(rows)
             for key, descending in reversed(list(zip(program.order_by, program.directions(), strict=True))):
                 listed.sort(key=lambda row, key=key: order_key(key(row, [])), reverse=descending)
             rows = iter(listed)
-        results = [program.project(row, []) for row in rows]
-    results = [value for value in results if not isinstance(value, Undefined)]
+        found = [program.project(row, []) for row in rows]
+    results: list[Value] = [value for value in found if not isinstance(value, Undefined)]
     if program.query.distinct:
         first: dict[bytes, Value] = {}
         for value in results:
