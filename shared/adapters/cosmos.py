@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError
 
+from shared.adapters.answers import error, translated
 from shared.adapters.containers import CONTAINERS, DATABASE
 from shared.ports import (
     AlreadyDone,
@@ -34,9 +35,6 @@ STATE_ID = "state"
 
 OWNER_NOT_FOUND = 1003
 """Sub-status of a 404 that means the container, not the document."""
-
-_NEVER = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
-"""Answers that stay the same however often one asks. A missing role or key may yet be granted."""
 
 
 def cosmos_client(endpoint: str, credential: str | AsyncTokenCredential) -> CosmosClient:
@@ -233,7 +231,7 @@ def _of_operation(
         case Replace(), HTTPStatus.PRECONDITION_FAILED | HTTPStatus.NOT_FOUND:
             return Conflict(place)
         case _:
-            return _error(status, f"{place}: {exc.message}")
+            return error(status, f"{place}: {exc.message}")
 
 
 def _sub_status(exc: HttpResponseError) -> int | None:
@@ -243,10 +241,6 @@ def _sub_status(exc: HttpResponseError) -> int | None:
 def _attribute(exc: HttpResponseError, name: str) -> Any:
     """A property of the SDK's errors that it does not declare a type for."""
     return getattr(exc, name, None)
-
-
-def _error(status: int | None, message: str) -> Exception:
-    return Refused(f"{status}: {message}") if status in _NEVER else Unavailable(f"{status}: {message}")
 
 
 @contextmanager
@@ -261,12 +255,11 @@ def _existing(what: str) -> Generator[None]:
 
 @contextmanager
 def _translated(what: str) -> Generator[None]:
-    """The SDK's errors as ours. Whatever may pass is Unavailable, missing rights included."""
-    try:
-        yield
-    except HttpResponseError as exc:
-        if _sub_status(exc) == OWNER_NOT_FOUND:
-            raise Unavailable(f"{what}: the container does not exist") from exc
-        raise _error(exc.status_code, f"{what}: {exc.message}") from exc
-    except (AzureError, OSError) as exc:
-        raise Unavailable(f"{what}: {exc}") from exc
+    """As `translated`; a container that is missing may yet be made."""
+    with translated(what):
+        try:
+            yield
+        except CosmosHttpResponseError as exc:
+            if _sub_status(exc) == OWNER_NOT_FOUND:
+                raise Unavailable(f"{what}: the container does not exist") from exc
+            raise

@@ -166,6 +166,7 @@ async def test_a_batch_of_more_than_a_hundred_operations_is_refused(
         await documents.commit(MACHINES, machine, [Upsert(document(machine, f"e{n}")) for n in range(101)])
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # aiohttp's advice
 async def test_a_batch_of_more_than_1_2_mb_is_refused(documents: Documents, machine: str) -> None:
     half = "x" * 650_000
     with pytest.raises(Refused):
