@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from millwright.model_cards import ModelCard
+from millwright.model_cards import Cards, card_of
 from millwright.quantities import limit_rule, overridden
 from shared.contracts.factory import Binding, Factory, Line, Machine, MachineClass, Rule, Shift, Site
+from shared.contracts.model_card import ModelCard
 from shared.contracts.spec_documents import (
     ClassPart,
     LineDocument,
@@ -23,8 +24,6 @@ from shared.domain.spec import Calendar, LimitRule, ModelBinding, ShiftPattern, 
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN = 1440
-
-type Cards = Mapping[str, ModelCard]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) ->
         version=card.version if card else "",
         inputs=tuple(binding.inputs.items()),
         threshold=threshold,
-        features=card.features if card else (),
+        features=card.feature_names if card else (),
         cadence_ms=round(binding.cadence_s * 1000),
         attributes=tuple(
             (name, _number(machine.attributes[source.attribute], source.codes))
@@ -211,7 +210,7 @@ def _machine(factory: Factory, line: Line, machine: Machine, cards: Cards) -> Ma
         devices=tuple(machine.devices),
         feeds=tuple(machine.feeds),
         attributes=machine.attributes,
-        models=tuple(model_binding(binding, machine, cards.get(binding.model)) for binding in kind.models),
+        models=tuple(model_binding(binding, machine, card_of(binding, cards)) for binding in kind.models),
         rules=None if rules is None else _limit_rules(kind, rules),
         ideal_cycle_ms={product: round(s * 1000) for product, s in machine.ideal_cycle_s.items()},
     )

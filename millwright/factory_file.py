@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from millwright.checks import problems
-from millwright.documents import Cards
+from millwright.model_cards import Cards
 from millwright.shape import repaired, shape_problems
 from millwright.source import Located, Problem, Source, Unreadable
 from shared.contracts.factory import Factory

@@ -7,7 +7,7 @@ from millwright.checks.machines import machine_problems
 from millwright.checks.names import unknown
 from millwright.checks.profiles import profile_problems
 from millwright.checks.sites import site_problems
-from millwright.documents import Cards
+from millwright.model_cards import Cards
 from millwright.source import Problem
 from shared.contracts.factory import Factory
 

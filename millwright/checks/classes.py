@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from millwright.checks.names import repeated, unknown
-from millwright.documents import Cards
+from millwright.model_cards import Cards, card_of
 from millwright.quantities import BadQuantity, limit_rule
 from millwright.source import Path, Problem
 from shared.contracts.factory import Binding, Factory, MachineClass, Rule, Signal
@@ -103,7 +103,11 @@ def _binding_problems(
 ) -> Iterator[Problem]:
     if cards is None:
         return
-    card = cards.get(binding.model)
+    card = card_of(binding, cards)
+    if card is None and binding.model in cards:
+        versions = [card.version for card in cards[binding.model]]
+        yield unknown(f"version of {binding.model}:", str(binding.version), versions, (*at, "version"))
+        return
     if card is None:
         yield unknown("model", binding.model, cards, (*at, "model"))
         return
@@ -111,12 +115,33 @@ def _binding_problems(
         binding.model,
         card.version,
         tuple(binding.inputs.items()),
-        0.5,
-        card.features,
+        card.threshold,
+        card.feature_names,
         attributes=tuple((name, 0.0) for name in binding.attributes),
     )
+    remedy = f"see models/{card.name}/{card.version}/card.md"
     for message in feature_problems(bound, tuple(kind.signals), len(kind.feature_time_constants_min)):
-        yield Problem(at, f"model {binding.model}: {message}", "see its card in models/")
+        yield Problem(at, f"model {card.name}: {message}", remedy)
+    taus_min = [tau / 60_000 for tau in card.taus_ms]
+    if taus_min and taus_min != kind.feature_time_constants_min:
+        yield Problem(
+            at,
+            f"model {card.name} was trained with time constants of {taus_min} min",
+            f"set feature_time_constants_min of the class to {taus_min}",
+        )
+    for channel in card.inputs:
+        signal = kind.signals.get(binding.inputs.get(channel.name, ""))
+        if signal is not None and _incomparable(channel.unit, signal.unit):
+            yield Problem(
+                (*at, "inputs", channel.name),
+                f"model {card.name} takes {channel.name} in {channel.unit}, the signal is in {signal.unit}",
+                remedy,
+            )
+
+
+def _incomparable(one: str, other: str) -> bool:
+    """Whether a model would be fed the wrong numbers: rows are not converted."""
+    return one in UNITS and other in UNITS and one != other and UNITS[other] != UNITS[one]
 
 
 def _product_problems(factory: Factory) -> Iterator[Problem]:

@@ -128,6 +128,8 @@ class Binding(Described):
     """A maintenance model that scores the machines of a class."""
 
     model: Id
+    version: str | None = None
+    """Left out: the newest."""
     inputs: dict[str, SignalName]
     """Model input -> signal."""
     attributes: dict[str, ModelAttribute] = Field(default_factory=dict[str, ModelAttribute])

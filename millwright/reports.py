@@ -1,0 +1,184 @@
+"""How the factory commands tell what they found and did."""
+
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+
+from millwright.apply import Change
+from millwright.documents import lines_of
+from millwright.source import Located
+from millwright.terminal import errors, output
+from shared.contracts.factory import Factory
+
+
+def broken(file: str, problems: Sequence[Located], *, as_json: bool) -> None:
+    """Every problem on a line of its own, as compilers write them."""
+    if as_json:
+        told = [{"file": p.file, "line": p.line, "message": p.message, "remedy": p.remedy} for p in problems]
+        _json({"file": file, "ok": False, "problems": told})
+        return
+    for problem in problems:
+        place = f"[bold]{escape(problem.file)}:{problem.line}[/]"
+        remedy = f"; [green]{escape(problem.remedy)}[/]" if problem.remedy else ""
+        output.print(f"{place}: {escape(problem.message)}{remedy}")
+    errors.print(f"{_count(len(problems), 'problem')}: nothing was applied")
+
+
+def checked(file: str, factory: Factory, *, models_checked: bool, as_json: bool) -> None:
+    """What a sound description holds."""
+    rows = [
+        (
+            site.id,
+            site.time_zone,
+            len(list(lines_of(site))),
+            sum(len(line.machines) for _, line in lines_of(site)),
+            len(
+                {
+                    device
+                    for _, line in lines_of(site)
+                    for machine in line.machines
+                    for device in machine.devices
+                }
+            ),
+        )
+        for site in factory.sites
+    ]
+    if as_json:
+        names = ("siteId", "timeZone", "lineCount", "machineCount", "deviceCount")
+        sites = [dict(zip(names, row, strict=True)) for row in rows]
+        _json({"file": file, "ok": True, "modelsChecked": models_checked, "problems": [], "sites": sites})
+        return
+    table = Table("site", "time zone", "lines", "machines", "devices", title=f"{file} is sound")
+    for row in rows:
+        table.add_row(*map(str, row))
+    output.print(table)
+    if not models_checked:
+        errors.print("There is no folder of models here: model bindings were not checked")
+
+
+def compared(change: Change, *, as_json: bool) -> None:
+    """What applying would do."""
+    if as_json:
+        _json(_as_json(change))
+        return
+    if change.is_nothing:
+        output.print("Nothing to do: what is described is applied")
+    else:
+        _table(change, "would be")
+    _warnings(change)
+
+
+def applied(change: Change, *, seconds: float, as_json: bool) -> None:
+    """What was done."""
+    if as_json:
+        _json({**_as_json(change), "seconds": round(seconds, 1)})
+        return
+    if change.is_nothing:
+        output.print("Nothing to do: what is described is applied")
+    else:
+        _table(change, "were")
+        output.print(f"Applied in {seconds:.1f} s")
+    _warnings(change)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Generator[Callable[[str, int, int], None]]:
+    """A line for each stage of long work, on standard error, gone when it is done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=errors,
+        transient=True,
+        disable=quiet,
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, of: int) -> None:
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=of)
+        bar.update(tasks[what], completed=done)
+
+    with bar:
+        yield show
+
+
+def _as_json(change: Change) -> dict[str, Any]:
+    return {
+        "changed": not change.is_nothing,
+        "sites": [
+            {
+                "siteId": site.wanted.site.site_id,
+                "version": site.wanted.site.version,
+                "appliedVersion": site.applied.version if site.applied else None,
+                "machinesAdded": list(site.added),
+                "machinesChanged": list(site.changed),
+                "machinesNoLongerDescribed": list(site.removed),
+            }
+            for site in change.sites
+        ],
+        "modelsCreated": [model["@id"] for model in change.graph.models],
+        "modelsThatDiffer": change.graph.differing_models,
+        "twinsCreated": [twin.id for twin in change.graph.twins],
+        "twinsChanged": [twin.id for _, twin in change.graph.changed_twins],
+        "relationshipsCreated": [[one.source, one.name, one.target] for one in change.graph.relationships],
+        "relationshipsChanged": [
+            [one.source, one.name, one.target] for one in change.graph.changed_relationships
+        ],
+        "twinsNoLongerDescribed": change.graph.undescribed,
+    }
+
+
+def _table(change: Change, verb: str) -> None:
+    table = Table("what", f"{verb} created", f"{verb} changed")
+    for site in change.sites:
+        if site.is_new:
+            before = f" (now {site.applied.version})" if site.applied else ""
+            table.add_row(
+                f"spec of {site.wanted.site.site_id}", f"version {site.wanted.site.version}{before}", ""
+            )
+            table.add_row(f"machines of {site.wanted.site.site_id}", _names(site.added), _names(site.changed))
+    graph = change.graph
+    table.add_row("twin models", _names([model["@id"] for model in graph.models]), "")
+    table.add_row(
+        "twins",
+        _names([twin.id for twin in graph.twins]),
+        _names([twin.id for _, twin in graph.changed_twins]),
+    )
+    table.add_row("relationships", str(len(graph.relationships)), str(len(graph.changed_relationships)))
+    output.print(table)
+
+
+def _warnings(change: Change) -> None:
+    for model in change.graph.differing_models:
+        errors.print(
+            f"{escape(model)} differs in the graph: a model cannot be changed, give it a new version"
+        )
+    removed = [name for site in change.sites for name in site.removed]
+    kept = sorted({*removed, *change.graph.undescribed})
+    if kept:
+        errors.print(f"No longer described, and kept: {escape(_names(kept))}")
+
+
+def _names(names: Sequence[str]) -> str:
+    """How many, and the first few by name.
+
+    >>> _names(["A", "B"])
+    '2: A, B'
+    """
+    if not names:
+        return "0"
+    return f"{len(names)}: {', '.join(names[:5])}" + (" ..." if len(names) > 5 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
