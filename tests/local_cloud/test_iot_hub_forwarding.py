@@ -1,0 +1,210 @@
+"""What IoT Hub passes on: nothing acknowledged is lost, whatever is killed, and each device's order holds."""
+
+import json
+import struct
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.local_cloud.iot_hub_clients import (
+    EVENTS,
+    Plant,
+    RawClient,
+    connect_packet,
+    key_of,
+    make_hub,
+    publish_packet,
+    sas,
+)
+
+# The client leaves sockets open when the hub it talks to is killed.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
+class Machine:
+    """Sends numbers at QoS 1 until told to stop; connects again and repeats what was not acknowledged."""
+
+    def __init__(self, plant: Plant, device_id: str) -> None:
+        self.plant, self.device_id = plant, device_id
+        self.key = key_of(plant.create(device_id)[device_id])
+        self.acknowledged = 0
+        """Numbers below this one are acknowledged."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Machine":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(20)
+
+    def wait_for(self, number: int) -> None:
+        deadline = time.monotonic() + 20
+        while self.acknowledged < number:
+            assert time.monotonic() < deadline, f"{self.acknowledged} of {number} acknowledged"
+            time.sleep(0.005)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._session()
+            except OSError:
+                self._stop.wait(0.05)
+
+    def _session(self) -> None:
+        token = sas(f"localhost/devices/{self.device_id}", self.key)
+        with RawClient(self.plant) as client:
+            client.send(connect_packet(self.device_id, token))
+            assert client.read(4) == b"\x20\x02\x00\x00"
+            while not self._stop.is_set():
+                first = self.acknowledged
+                client.send(b"".join(self._publish(number) for number in range(first, first + 20)))
+                for number in range(first, first + 20):
+                    answer = client.read(4)
+                    while 0 < len(answer) < 4:
+                        answer += client.read(4 - len(answer))
+                    if answer != struct.pack(">BBH", 0x40, 2, number % 65535 + 1):
+                        raise ConnectionError(f"{answer!r} instead of the acknowledgement of {number}")
+                    self.acknowledged = number + 1
+
+    def _publish(self, number: int) -> bytes:
+        topic = f"devices/{self.device_id}/messages/events/"
+        return publish_packet(topic, str(number).encode(), packet_id=number % 65535 + 1)
+
+
+async def check(plant: Plant, *machines: Machine) -> None:
+    """Every acknowledged number is there, and first arrivals are in order."""
+    wanted = {machine.device_id.encode(): machine.acknowledged for machine in machines}
+    arrived: dict[bytes, dict[int, None]] = {key: {} for key in wanted}
+
+    def all_arrived(events: list[Any]) -> bool:
+        arrived[events[-1].partition_key][int(events[-1].body_as_str())] = None
+        return all(len(arrived[key]) >= count for key, count in wanted.items())
+
+    await plant.received(all_arrived)
+    for key, count in wanted.items():
+        assert list(arrived[key])[:count] == list(range(count))
+
+
+async def test_nothing_acknowledged_is_lost_when_the_hub_is_killed(launch: Callable[..., Any]) -> None:
+    event_hubs = launch("event-hubs")
+    hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 2)})
+    plant = Plant(hub, event_hubs)
+    with Machine(plant, "kill-1") as first, Machine(plant, "kill-2") as second:
+        for number in (200, 400):
+            first.wait_for(number)
+            second.wait_for(number)
+            hub.kill()
+            hub.start()
+        first.wait_for(600)
+    await check(plant, first, second)
+
+
+async def test_messages_wait_in_order_while_the_event_hub_is_away(launch: Callable[..., Any]) -> None:
+    event_hubs = launch("event-hubs")
+    hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 2)})
+    plant = Plant(hub, event_hubs)
+    with Machine(plant, "wait-1") as machine:
+        machine.wait_for(100)
+        event_hubs.kill()
+        machine.wait_for(machine.acknowledged + 300)
+        hub.kill()
+        hub.start()
+        machine.wait_for(machine.acknowledged + 300)
+        event_hubs.start()
+        machine.wait_for(machine.acknowledged + 300)
+    await check(plant, machine)
+
+
+async def test_a_will_and_a_retained_message_are_marked(launch: Callable[..., Any]) -> None:
+    event_hubs = launch("event-hubs")
+    plant = Plant(launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 1)}), event_hubs)
+    token = sas("localhost/devices/will-1", key_of(plant.create("will-1")["will-1"]))
+    topic = "devices/will-1/messages/events/"
+    with RawClient(plant) as client:
+        client.send(connect_packet("will-1", token, will=(f"{topic}a=b", b"gone"))).read()
+        client.send(publish_packet(topic, b"kept", retain=True)).read()
+    retained, will = await plant.received(lambda events: len(events) == 2)
+    assert (retained.body_as_str(), retained.properties) == ("kept", {b"mqtt-retain": b"true"})
+    assert will.body_as_str() == "gone"
+    assert will.properties == {b"a": b"b", b"iothub-MessageType": b"Will"}
+
+
+class Topic(ThreadingHTTPServer):
+    """An Event Grid topic that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), TopicHandler)
+        self.away = False
+        self.keys: set[str] = set()
+        self.events: list[dict[str, Any]] = []
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+
+    def wait_for(self, count: int) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + 20
+        while len(self.events) < count:
+            assert time.monotonic() < deadline, self.events
+            time.sleep(0.01)
+        return self.events
+
+
+class TopicHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        topic: Any = self.server
+        if not topic.away:
+            topic.keys.add(self.headers["aeg-sas-key"])
+            topic.events += json.loads(body)
+        self.send_response(503 if topic.away else 200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_event_grid_hears_of_devices_in_order_even_after_an_outage_and_a_kill(
+    launch: Callable[..., Any],
+) -> None:
+    topic = Topic()
+    url = f"http://127.0.0.1:{topic.server_port}/topics/iot-hub/api/events"
+    hub = launch(
+        "iot-hub",
+        environment={"MILLWRIGHT_IOT_HUB_EVENT_GRID": url, "MILLWRIGHT_IOT_HUB_EVENT_GRID_KEY": "k"},
+    )
+    plant = Plant(hub, None)
+    manager = plant.registry()
+    manager.create_device_with_sas("grid-1", None, None, "enabled")
+    topic.wait_for(1)
+    topic.away = True
+    token = sas("localhost/devices/grid-1", key_of(plant.create("grid-1")["grid-1"]))
+    with RawClient(plant) as client:
+        client.send(connect_packet("grid-1", token)).read()
+        hub.kill()
+    hub.start()
+    with RawClient(plant) as client:
+        client.send(connect_packet("grid-1", token)).read()
+        topic.away = False
+        topic.wait_for(4)
+    topic.wait_for(5)
+    manager.delete_device("grid-1")
+    events = topic.wait_for(6)
+    topic.shutdown()
+    topic.server_close()
+
+    assert [event["eventType"].removeprefix("Microsoft.Devices.Device") for event in events] == [
+        "Created", "Connected", "Disconnected", "Connected", "Disconnected", "Deleted",
+    ]  # fmt: skip
+    assert {event["subject"] for event in events} == {"devices/grid-1"}
+    assert {event["data"]["deviceId"] for event in events} == {"grid-1"}
+    assert len({event["id"] for event in events}) == 6
+    assert events[0]["data"]["twin"]["deviceId"] == "grid-1"
+    numbers = [event["data"]["deviceConnectionStateEventInfo"]["sequenceNumber"] for event in events[1:5]]
+    assert numbers == sorted(set(numbers))
+    assert {len(number) for number in numbers} == {64}
+    assert topic.keys == {"k"}
