@@ -11,6 +11,7 @@ from math import isnan
 from pathlib import Path
 from time import thread_time
 
+from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Scored
 from shared.onnx_model import ModelFailed, ModelRefused, OnnxModel, load
@@ -72,7 +73,7 @@ class Scorer:
         if key in self._stopped:
             return [_abstained(request, self._stopped[key]) for request in requests]
         model = self._models[key]
-        reasons = [_reason_to_abstain(model, request.row) for request in requests]
+        reasons = [reason_to_abstain(model.card, request.row) for request in requests]
         rows = [request.row for request, reason in zip(requests, reasons, strict=True) if not reason]
         probabilities = iter(self._run(key, model, rows) if rows else ())
         scored: list[Scored] = []
@@ -119,9 +120,9 @@ def _answer(model: OnnxModel, request: ScoreRequested, probability: float) -> Sc
     )
 
 
-def _reason_to_abstain(model: OnnxModel, row: tuple[float, ...]) -> str:
-    """Why the model cannot judge this row; empty when it can."""
-    features = model.card.features
+def reason_to_abstain(card: ModelCard, row: tuple[float, ...]) -> str:
+    """Why a model cannot judge this row; empty when it can."""
+    features = card.features
     if len(row) != len(features):
         return f"refused: the row has {len(row)} columns, the card lists {len(features)}"
     missing: list[str] = []
@@ -131,7 +132,7 @@ def _reason_to_abstain(model: OnnxModel, row: tuple[float, ...]) -> str:
             if feature.missing_share == 0.0:
                 missing.append(feature.name)
             continue
-        margin = model.card.range_margin_ratio * (feature.high - feature.low)
+        margin = card.range_margin_ratio * (feature.high - feature.low)
         if not feature.low - margin <= value <= feature.high + margin:
             outside.append(f"{feature.name} = {value:g} (trained on {feature.low:g} to {feature.high:g})")
     if missing:

@@ -1,0 +1,61 @@
+"""Figures with intervals, and fingerprints of the data they were measured on."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.contracts.model_card import DataFile, Metric
+
+RESAMPLE_COUNT = 1000
+
+type Statistic = Callable[[NDArray[np.intp]], float]
+"""A figure over the rows at the given indices; NaN where it is not defined."""
+
+
+def fingerprint(path: Path) -> DataFile:
+    """Name, size and sha256 of one data file."""
+    content = path.read_bytes()
+    return DataFile(name=path.name, sha256=hashlib.sha256(content).hexdigest(), byte_count=len(content))
+
+
+def interval(statistic: Statistic, groups: NDArray[np.generic], *, seed: int) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of `statistic(row indices)`, resampling whole groups.
+
+    Rows of one machine are not independent, so whole machines are drawn; where rows are
+    independent, every row is a group of its own. Draws without a defined statistic (NaN) are left out.
+    """
+    random = np.random.default_rng(seed)
+    order = np.argsort(groups, kind="stable")
+    names, starts = np.unique(groups[order], return_index=True)
+    members = np.split(order, starts[1:])
+    drawn = [
+        statistic(np.concatenate([members[group] for group in random.integers(0, len(names), len(names))]))
+        for _ in range(RESAMPLE_COUNT)
+    ]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def metric(
+    name: str,
+    statistic: Statistic,
+    groups: NDArray[np.generic],
+    *,
+    meaning: str,
+    seed: int,
+    unit: str = "",
+) -> Metric:
+    """A figure over all rows with its interval, rounded to 4 decimals."""
+    low, high = interval(statistic, groups, seed=seed)
+    value = statistic(np.arange(len(groups)))
+    return Metric(
+        name=name, value=round(value, 4), low=round(low, 4), high=round(high, 4), unit=unit, meaning=meaning
+    )
+
+
+def ratio(flags: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
+    """Share of `flags` among the rows `where`; NaN when there are none."""
+    return float(flags[where].mean()) if where.any() else float("nan")
