@@ -1,5 +1,8 @@
 """Device messages, in batches of one partition, to machines. Everything else starts here."""
 
+# The decorators of azure-functions take untyped keyword arguments.
+# pyright: reportUnknownMemberType=false
+
 import azure.functions as func
 
 from functions.messages import unpack

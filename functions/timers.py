@@ -2,6 +2,8 @@
 
 import time
 
+# The decorators of azure-functions take untyped keyword arguments.
+# pyright: reportUnknownMemberType=false
 import azure.functions as func
 
 from shared.bootstrap import app

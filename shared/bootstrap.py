@@ -15,9 +15,13 @@ from shared.adapters.cosmos import CosmosDocuments, cosmos_client
 from shared.adapters.credentials import credential
 from shared.adapters.digital_twins import AzureTwins
 from shared.adapters.event_grid import EventGridEvents
+from shared.adapters.iot_hub import IoTHubMethods
+from shared.adapters.webhook import HttpWebhook
+from shared.automate import Automator
 from shared.commit import Machines
 from shared.generation import Generation
 from shared.ingest import Ingest
+from shared.notify import Notifier
 from shared.ports import Documents, Events, Twins
 from shared.scoring import Scorer
 from shared.settings import Settings
@@ -38,6 +42,8 @@ class App:
     ingest: Ingest
     twins: Twins
     events: Events
+    notify: Notifier
+    automate: Automator
 
 
 _app: App | None = None
@@ -87,6 +93,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
     events = await opened.enter_async_context(
         EventGridEvents(settings.event_grid_endpoint, AzureKeyCredential(key) if key else identity)
     )
+    webhook = await opened.enter_async_context(HttpWebhook())
     specs = SpecStore(documents, clock=time.monotonic)
     scorer = Scorer(APP_FOLDER / settings.models_folder)
     machines = Machines(documents, specs, scorer, cached_count=settings.cached_machine_count)
@@ -99,7 +106,13 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         ingest=Ingest(machines, specs, documents, scorer),
         twins=twins,
         events=events,
+        notify=Notifier(documents, specs, webhook, setting=os.environ.get, clock=_now),
+        automate=Automator(documents, specs, IoTHubMethods(settings.iot_hub), clock=_now),
     )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _created_at(settings: Settings, identity: AsyncTokenCredential) -> int:

@@ -128,12 +128,30 @@ class SpecStore:
         every 10 s: a stranger that keeps sending costs nothing.
         """
         entry = self._directory.get(device_id)
-        if entry is None and self._may_look():
+        if entry is None:
+            await self._fresh()
+            entry = self._directory.get(device_id)
+        return entry
+
+    async def current_site(self, site_id: str) -> SiteDocument | None:
+        """The newest description of a site, not older than 10 s; None when it was never applied."""
+        version = (await self._fresh()).get(site_id)
+        return None if version is None else await self.site(site_id, version)
+
+    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
+        """The devices that report a machine, by the newest description; empty for an unknown machine."""
+        version = (await self._fresh()).get(site_id)
+        if version is None:
+            return ()
+        machine = (await self.line(site_id, line_id, version)).machines.get(machine_id)
+        return machine.devices if machine is not None else ()
+
+    async def _fresh(self) -> dict[str, int]:
+        if self._may_look():
             async with self._looking:
                 if self._may_look():
                     await self._look()
-            entry = self._directory.get(device_id)
-        return entry
+        return self._current
 
     def _may_look(self) -> bool:
         return self._looked_at is None or self._clock() - self._looked_at >= REFRESH_EVERY_S

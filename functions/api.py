@@ -1,0 +1,5 @@
+"""The HTTP API."""
+
+import azure.functions as func
+
+bp = func.Blueprint()

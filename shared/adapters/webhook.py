@@ -1,0 +1,43 @@
+"""Notifications to webhooks over HTTP."""
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import orjson
+
+from shared.ports import Document, Refused, Unavailable
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_PASSING = frozenset({408, 425, 429})
+
+
+class HttpWebhook:
+    """Posts JSON. 4xx is final, but for time-outs and throttling."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def post(self, url: str, body: Document) -> None:
+        assert self._session is not None
+        try:
+            async with self._session.post(
+                url, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise Unavailable(f"webhook: {type(exc).__name__}: {exc}") from exc
+        if status >= 500 or status in _PASSING:
+            raise Unavailable(f"webhook answered {status}")
+        if status >= 400:
+            raise Refused(f"webhook answered {status}")
