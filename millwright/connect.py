@@ -2,24 +2,22 @@
 
 import json
 import os
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
-from azure.core.credentials import AccessToken
 from azure.digitaltwins.core.aio import DigitalTwinsClient
-from azure.identity.aio import DefaultAzureCredential
 
 from millwright.twin_service import TwinService
+from shared.adapters.containers import DATABASE
 from shared.adapters.cosmos import CosmosDocuments, cosmos_client
+from shared.adapters.credentials import credential
 
-COSMOS_SETTING = "COSMOS__accountEndpoint"
-"""As the Functions runtime names it; the same application setting serves both."""
-TWINS_SETTING = "DIGITAL_TWINS_URL"
+COSMOS_SETTING = "MILLWRIGHT_COSMOS_ENDPOINT"
+DATABASE_SETTING = "MILLWRIGHT_COSMOS_DATABASE"
+TWINS_SETTING = "MILLWRIGHT_DIGITAL_TWINS_URL"
+"""As the function app has them (shared/settings.py)."""
 
 
 class NotConfigured(Exception):
@@ -33,7 +31,9 @@ class Target:
     name: str
     cosmos: str
     digital_twins: str
+    database: str = DATABASE
     cosmos_key: str | None = None
+    token: str | None = None
     ca: str | None = None
 
 
@@ -53,6 +53,7 @@ def local_target(folder: Path) -> Target:
             found["cosmos"],
             found["digitalTwins"],
             cosmos_key=found["cosmosKey"],
+            token="local",
             ca=found["ca"],
         )
     except FileNotFoundError as exc:
@@ -69,38 +70,18 @@ def azure_target() -> Target:
             f"{' and '.join(missing)} not set: set them (azd env get-values shows them), "
             "or give --local DIR for a local cloud"
         )
-    return Target("Azure", os.environ[COSMOS_SETTING], os.environ[TWINS_SETTING])
+    database = os.environ.get(DATABASE_SETTING) or DATABASE
+    return Target("Azure", os.environ[COSMOS_SETTING], os.environ[TWINS_SETTING], database)
 
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncGenerator[Connected]:
     """Clients of the target. Raises Unavailable when it does not answer."""
     async with AsyncExitStack() as stack:
-        if target.cosmos_key is None:
-            credential = await stack.enter_async_context(DefaultAzureCredential())
-            cosmos = cosmos_client(target.cosmos, credential)
-            client = DigitalTwinsClient(target.digital_twins, credential)
-        else:
-            cosmos = cosmos_client(target.cosmos, target.cosmos_key)
-            client = DigitalTwinsClient(target.digital_twins, _AnyToken(), connection_verify=target.ca)
-        documents = await stack.enter_async_context(CosmosDocuments(cosmos))
+        identity = await stack.enter_async_context(credential(target.token))
+        documents = await stack.enter_async_context(
+            CosmosDocuments(cosmos_client(target.cosmos, target.cosmos_key or identity), target.database)
+        )
+        trust = {} if target.ca is None else {"connection_verify": target.ca}
+        client = DigitalTwinsClient(target.digital_twins, identity, **trust)
         yield Connected(documents, TwinService(await stack.enter_async_context(client)))
-
-
-class _AnyToken:
-    """The local Digital Twins asks for a bearer token, as Azure does, and believes any."""
-
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken("local", int(time.time()) + 3600)
-
-    async def close(self) -> None: ...
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None: ...

@@ -41,7 +41,8 @@ type Local = Annotated[
         "--local",
         metavar="DIR",
         help="Apply to the local cloud that keeps its state in this folder, usually .local. "
-        "Left out: Azure, at COSMOS__accountEndpoint and DIGITAL_TWINS_URL, signed in as you are.",
+        "Left out: Azure, at MILLWRIGHT_COSMOS_ENDPOINT and MILLWRIGHT_DIGITAL_TWINS_URL, "
+        "signed in as you are.",
         show_default=False,
     ),
 ]

@@ -31,7 +31,7 @@ class Relationship:
 
     @property
     def id(self) -> str:
-        return f"{self.name}:{self.target}"
+        return f"{self.name}.{self.target}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """The twin graph in Azure Digital Twins (or the local cloud), through Microsoft's SDK."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
+from azure.core.exceptions import ResourceExistsError
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from millwright.graph import Graph, GraphChange, Relationship, Twin, Value
 from millwright.ontology import Interface, Ontology
+from shared.adapters.answers import translated
 from shared.ports import Refused, Unavailable
 
 AT_ONCE = 16
@@ -29,7 +30,7 @@ class TwinService:
     async def graph(self, wanted: Graph) -> Graph:
         """The graph that is, cut down to the properties that `wanted` knows, for comparison."""
         models: dict[str, Interface] = {}
-        with _translated("models"):
+        with translated("models"):
             async for model in self._client.list_models(include_model_definition=True):
                 models[str(model.id)] = dict(model.model or {})
         twins: dict[str, Twin] = {}
@@ -51,18 +52,18 @@ class TwinService:
         What an interrupted run created already is left as it is: running again completes it.
         """
         for start in range(0, len(change.models), MODELS_PER_REQUEST):
-            with _translated("models"):
+            with translated("models"):
                 await self._client.create_models(change.models[start : start + MODELS_PER_REQUEST])
-        await _all((self._create_twin(twin, ontology) for twin in change.twins), done)
-        await _all((self._patch_twin(was, to_be) for was, to_be in change.changed_twins), done)
-        await _all((self._relate(one, create=True) for one in change.relationships), done)
-        await _all((self._relate(one, create=False) for one in change.changed_relationships), done)
+        await _each(change.twins, partial(self._create_twin, ontology), done)
+        await _each(change.changed_twins, self._patch_twin, done)
+        await _each(change.relationships, self._create_relationship, done)
+        await _each(change.changed_relationships, self._put_relationship, done)
 
-    async def _create_twin(self, twin: Twin, ontology: Ontology) -> None:
+    async def _create_twin(self, ontology: Ontology, twin: Twin) -> None:
         body: dict[str, Any] = {"$metadata": {"$model": twin.model}, **twin.properties}
         for component in ontology.components(twin.model):
             body[component] = {"$metadata": {}}
-        with _translated(f"twin {twin.id}"):
+        with translated(f"twin {twin.id}"):
             try:
                 await self._client.upsert_digital_twin(
                     twin.id, body, match_condition=MatchConditions.IfMissing
@@ -71,31 +72,36 @@ class TwinService:
                 # Queries lag behind by up to 10 s: it is there, with live values that must stay.
                 await self._client.update_digital_twin(twin.id, _adds(twin.properties))
 
-    async def _patch_twin(self, was: Twin, to_be: Twin) -> None:
+    async def _patch_twin(self, change: tuple[Twin, Twin]) -> None:
+        was, to_be = change
         patch = _adds({name: at for name, at in to_be.properties.items() if was.properties.get(name) != at})
         if was.model != to_be.model:
             patch.insert(0, {"op": "replace", "path": "/$metadata/$model", "value": to_be.model})
-        with _translated(f"twin {to_be.id}"):
+        with translated(f"twin {to_be.id}"):
             await self._client.update_digital_twin(to_be.id, patch)
 
-    async def _relate(self, one: Relationship, *, create: bool) -> None:
-        body = {
-            "$relationshipId": one.id,
-            "$sourceId": one.source,
-            "$relationshipName": one.name,
-            "$targetId": one.target,
-            **one.properties,
-        }
-        with _translated(f"relationship {one.source} {one.id}"):
+    async def _create_relationship(self, one: Relationship) -> None:
+        with translated(f"relationship {one.source} {one.id}"):
             try:
-                if create:
-                    await self._client.upsert_relationship(
-                        one.source, one.id, body, match_condition=MatchConditions.IfMissing
-                    )
-                else:
-                    await self._client.upsert_relationship(one.source, one.id, body)
+                await self._client.upsert_relationship(
+                    one.source, one.id, _body(one), match_condition=MatchConditions.IfMissing
+                )
             except ResourceExistsError:
-                await self._client.upsert_relationship(one.source, one.id, body)
+                await self._client.upsert_relationship(one.source, one.id, _body(one))
+
+    async def _put_relationship(self, one: Relationship) -> None:
+        with translated(f"relationship {one.source} {one.id}"):
+            await self._client.upsert_relationship(one.source, one.id, _body(one))
+
+
+def _body(one: Relationship) -> dict[str, Any]:
+    return {
+        "$relationshipId": one.id,
+        "$sourceId": one.source,
+        "$relationshipName": one.name,
+        "$targetId": one.target,
+        **one.properties,
+    }
 
 
 def _adds(properties: Mapping[str, Value]) -> list[dict[str, Any]]:
@@ -104,36 +110,25 @@ def _adds(properties: Mapping[str, Value]) -> list[dict[str, Any]]:
 
 
 async def _rows(found: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    with _translated("query"):
+    with translated("query"):
         async for row in found:
             yield row
 
 
-async def _all(calls: Iterable[Awaitable[None]], done: Callable[[], None]) -> None:
-    """Run calls, a few at once; the first failure ends the rest."""
+async def _each[T](
+    items: Sequence[T], call: Callable[[T], Awaitable[None]], done: Callable[[], None]
+) -> None:
+    """Call for every item, a few at once; the first failure ends the rest."""
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(call: Awaitable[None]) -> None:
+    async def one(item: T) -> None:
         async with slots:
-            await call
+            await call(item)
             done()
 
     try:
         async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(one(call))
+            for item in items:
+                group.create_task(one(item))
     except* (Refused, Unavailable) as failures:
         raise failures.exceptions[0] from failures
-
-
-@contextmanager
-def _translated(what: str) -> Generator[None]:
-    """The SDK's errors as ours."""
-    try:
-        yield
-    except HttpResponseError as exc:
-        status = exc.status_code or 0
-        error = Unavailable if status in (401, 403, 408, 429) or status >= 500 else Refused
-        raise error(f"Digital Twins, {what}: {status} {exc.message}") from exc
-    except (AzureError, OSError) as exc:
-        raise Unavailable(f"Digital Twins, {what}: {exc}") from exc

@@ -16,7 +16,7 @@ type Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]
 """Also the id of a twin and of documents: letters, digits, `_`, `.` and `-`, at most 64."""
 
 type ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
-type SignalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=64)]
+type SignalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
 type Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 type Finite = Annotated[float, Field(allow_inf_nan=False)]
 type Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
