@@ -1,10 +1,10 @@
 """The host's own endpoints: status, the list of functions, running a timer by hand, the meter."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from local.functions.invoke import Invoker
@@ -58,7 +58,7 @@ class Admin:
         if name is None:
             return web.Response(status=404)
         try:
-            body: Any = json.loads(await request.read() or b"{}")
+            body: Any = orjson.loads(await request.read() or b"{}")
         except ValueError:
             body = None
         if not isinstance(body, dict):

@@ -19,7 +19,7 @@ from local.functions.host_json import HostJson
 from local.functions.http_trigger import Endpoint, HttpFront, User
 from local.functions.invoke import Invoker
 from local.functions.keys import Keys
-from local.functions.listeners import LeaseTimes, Listener, Surroundings, listener_for
+from local.functions.listeners import LeaseTimes, Listener, Surroundings, listener_for, shared_positions
 from local.functions.logs import log_to_stderr
 from local.functions.settings import AppSettings, load_local_settings
 from local.functions.store import Store
@@ -85,10 +85,14 @@ class FunctionsHost:
             raise CannotStart(f"the function app in {self._folder} cannot be started:\n{broken}") from broken
         self._listeners = [listener for listener in made if listener is not None]
         self._runner = web.AppRunner(
-            self._application(surroundings.invoker, triggers, disabled, endpoints), access_log=None
+            self._application(surroundings.invoker, triggers, disabled, endpoints),
+            access_log=None,
+            auto_decompress=False,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
+        for warning in shared_positions(enabled):
+            log.warning(warning)
         for listener in self._listeners:
             listener.start()
         self._list_functions(enabled, endpoints, disabled)

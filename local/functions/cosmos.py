@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -42,7 +42,7 @@ class _Pump:
     lease: Lease
     task: asyncio.Task[None]
     revoked: asyncio.Event
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turn: asyncio.Lock
 
 
 class CosmosListener:
@@ -127,6 +127,7 @@ class CosmosListener:
         for lease_id, pump in list(self._pumps.items()):
             try:
                 if pump.task.done():
+                    await pump.task
                     raise LeaseLost(lease_id)
                 async with pump.turn:
                     await leases.save(pump.lease)

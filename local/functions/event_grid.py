@@ -1,7 +1,6 @@
 """The Event Grid trigger: the webhook that Event Grid delivers to, with both validation handshakes."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -37,7 +36,7 @@ class EventGridWebhook:
         if request.method != "POST":
             return web.Response(status=405)
         try:
-            document: Any = json.loads(await request.read())
+            document: Any = orjson.loads(await request.read())
         except ValueError:
             return web.Response(status=400, text="The request body is not valid JSON.")
         events = cast(list[Any], document if isinstance(document, list) else [document])

@@ -143,14 +143,15 @@ class EventHubListener:
             raise
 
     async def _dispatch(self, partition: PartitionContext, lane: _Lane, events: list[EventData]) -> None:
+        now = asyncio.get_running_loop().time()
+        if not lane.waiting:
+            lane.waiting_since = now
         # After a reconnect the receiver may deliver again what it had buffered.
         for event in events:
             if (event.sequence_number or 0) > lane.last_sequence:
                 lane.last_sequence = event.sequence_number or 0
                 lane.waiting.append(event)
-        now = asyncio.get_running_loop().time()
         if not lane.waiting:
-            lane.waiting_since = now
             return
         full = len(lane.waiting) >= self._options.min_event_batch_size
         if not full and now - lane.waiting_since < self._options.max_wait_time:
@@ -162,7 +163,6 @@ class EventHubListener:
                 batch, lane.waiting = lane.waiting[:size], lane.waiting[size:]
                 if await self._settled(lane, batch):
                     await self._move_on(partition, lane, batch[-1])
-        lane.waiting_since = asyncio.get_running_loop().time()
 
     async def _settled(self, lane: _Lane, batch: list[EventData]) -> bool:
         """Whether the batch is done with: every invocation succeeded or has no retries left."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from azure.eventhub import parse_connection_string
 
 from local.functions.cosmos import Connections, CosmosListener
 from local.functions.event_hubs import EventHubListener
@@ -77,10 +80,12 @@ def listener_for(function: Function, trigger: Trigger, host: Surroundings) -> Li
     try:
         match trigger:
             case EventHubTrigger():
+                connection = host.settings.connection(trigger.connection, "fullyQualifiedNamespace")
+                parse_connection_string(connection)
                 return EventHubListener(
                     function,
                     trigger,
-                    host.settings.connection(trigger.connection, "fullyQualifiedNamespace"),
+                    connection,
                     options=host.host_json.extensions.event_hubs,
                     invoker=host.invoker,
                     store=host.store,
@@ -88,9 +93,9 @@ def listener_for(function: Function, trigger: Trigger, host: Surroundings) -> Li
                     clock=host.clock,
                 )
             case CosmosTrigger():
-                monitored = host.settings.connection(trigger.connection, "accountEndpoint")
+                monitored = host.settings.cosmos_connection(trigger.connection)
                 leases = (
-                    host.settings.connection(trigger.lease_connection, "accountEndpoint")
+                    host.settings.cosmos_connection(trigger.lease_connection)
                     if trigger.lease_connection
                     else monitored
                 )
@@ -118,3 +123,30 @@ def listener_for(function: Function, trigger: Trigger, host: Surroundings) -> Li
                 return None
     except (AppBroken, ValueError) as exc:
         raise AppBroken(f"The '{function.name}' function is in error: {exc}") from exc
+
+
+def shared_positions(triggers: Mapping[Function, Trigger]) -> Iterator[str]:
+    """Warnings for functions that read the same stream from one position: each would get a part of it."""
+    readers: dict[tuple[str, ...], list[str]] = {}
+    for function, trigger in triggers.items():
+        match trigger:
+            case EventHubTrigger():
+                key = ("consumer group", trigger.connection, trigger.event_hub_name, trigger.consumer_group)
+            case CosmosTrigger():
+                key = (
+                    "lease container prefix",
+                    trigger.connection,
+                    trigger.database_name,
+                    trigger.container_name,
+                    trigger.lease_container_name,
+                    trigger.lease_container_prefix,
+                )
+            case _:
+                continue
+        readers.setdefault(key, []).append(function.name)
+    for key, names in readers.items():
+        if len(names) > 1:
+            yield (
+                f"{' and '.join(names)} share one {key[0]}: as in Azure, each gets only a part of what "
+                f"{key[2]} holds. Give each its own."
+            )

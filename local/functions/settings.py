@@ -67,6 +67,16 @@ class AppSettings:
             "in the environment or in local.settings.json."
         )
 
+    def cosmos_connection(self, name: str) -> str:
+        """A Cosmos DB connection string, checked for its two parts."""
+        found = self.connection(name, "accountEndpoint")
+        if not {"AccountEndpoint", "AccountKey"} <= {part.partition("=")[0] for part in found.split(";")}:
+            raise AppBroken(
+                f"The connection {name!r} is no Cosmos DB connection string: "
+                "it looks like AccountEndpoint=...;AccountKey=...;"
+            )
+        return found
+
     def disabled(self, function: str) -> bool:
         """Whether `AzureWebJobs.NAME.Disabled` (or its `__` form) says true."""
         for name in (f"AzureWebJobs.{function}.Disabled", f"AzureWebJobs__{function}__Disabled"):

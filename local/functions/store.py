@@ -5,11 +5,13 @@ transaction that checks its own condition, so any number of host processes may w
 """
 
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+_OPEN_ATTEMPTS = 50
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ownership (
     namespace TEXT, hub TEXT, consumer_group TEXT, partition_id TEXT,
@@ -68,7 +70,15 @@ class TimerStatus:
 class Store:
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+        # Switching a new file to WAL heeds no time-out, and hosts may start side by side.
+        for attempt in range(_OPEN_ATTEMPTS):
+            try:
+                self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _SCHEMA)
+                break
+            except sqlite3.OperationalError:
+                if attempt == _OPEN_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1)
 
     def close(self) -> None:
         self._db.close()
@@ -145,10 +155,3 @@ class Store:
             "INSERT OR REPLACE INTO timer_status VALUES (?,?,?,?,?)",
             (function, status.last_at, status.next_at, status.updated_at, status.schedule),
         )
-
-    def statistics(self) -> Mapping[str, int]:
-        """Rows per table, for /admin/host/status."""
-        return {
-            table: self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("ownership", "checkpoint", "timer_lock", "timer_status")
-        }

@@ -1,74 +1,90 @@
 """The Event Hubs trigger, driven by Microsoft's producer against the local Event Hubs."""
 
 import asyncio
+import itertools
+import json
+import shutil
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
-from tests.local_cloud.functions_record import Record, host_environment, until
+from tests.local_cloud.functions_record import APP, Record, host_environment, until
 
 PARTITIONS = 4
 
 
 class Plant:
-    """An Event Hubs service, the record of one app's functions, and the hosts that run it."""
+    """One hub, the record of the functions that read it, and the hosts that run them."""
 
-    def __init__(self, launch: Callable, folder: Path) -> None:
+    def __init__(self, launch: Callable, hubs, folder: Path) -> None:
         self._launch = launch
         self._folder = folder
-        self.hubs = launch("event-hubs", folder=folder / "hubs")
+        self.hubs = hubs
+        self.hub = folder.name
         self.record = Record(folder / "record.jsonl")
-        self.make_hub()
-
-    def make_hub(self) -> None:
-        body = b'{"name": "telemetry", "partitionCount": 4, "consumerGroups": ["ingest", "single"]}'
-        request = urllib.request.Request(
-            self.hubs.endpoints["eventHubsCreate"], body, {"content-type": "application/json"}
-        )
+        hub = {"name": self.hub, "partitionCount": PARTITIONS, "consumerGroups": ["ingest", "single"]}
+        request = urllib.request.Request(hubs.endpoints["eventHubsCreate"], json.dumps(hub).encode())
         urllib.request.urlopen(request).close()
 
-    def host(self, **environment: str):
-        return self._launch(
-            "functions",
-            folder=self._folder / "home",
-            environment=host_environment(
-                self.record.path, EventHubs=self.hubs.endpoints["eventHubs"], **environment
-            ),
-        )
+    def host(self, *only: str, **settings: str):
+        settings = {"EventHubs": self.hubs.endpoints["eventHubs"], "HUB": self.hub, **settings}
+        environment = host_environment(self.record.path, only, **settings)
+        return self._launch("functions", folder=self._folder / "home", environment=environment)
 
-    async def send(self, *bodies: str | EventData, partition: int | None = 0) -> None:
-        client = EventHubProducerClient.from_connection_string(
-            self.hubs.endpoints["eventHubs"], eventhub_name="telemetry"
-        )
-        async with client:
+    def producer(self) -> EventHubProducerClient:
+        connection = self.hubs.endpoints["eventHubs"]
+        return EventHubProducerClient.from_connection_string(connection, eventhub_name=self.hub)
+
+    async def send(self, *bodies: str | EventData, partition: int = 0) -> None:
+        async with self.producer() as client:
             events = [EventData(body) if isinstance(body, str) else body for body in bodies]
-            await client.send_batch(events, partition_id=None if partition is None else str(partition))
+            await client.send_batch(events, partition_id=str(partition))
+
+    def runs(self, partition: int | None = None) -> list[dict[str, Any]]:
+        """What `many` saw, of one partition or of all."""
+        lines = self.record.lines("many")
+        return [line for line in lines if partition is None or line["partition"] == str(partition)]
+
+    def bodies(self, partition: int | None = None) -> list[str]:
+        return [body for line in self.runs(partition) for body in line["bodies"]]
+
+    def done(self) -> int:
+        return len(self.record.lines("many done"))
+
+
+@pytest.fixture(scope="module")
+def hubs(launch: Callable):
+    return launch("event-hubs")
 
 
 @pytest.fixture
-def plant(launch: Callable, tmp_path: Path) -> Plant:
-    return Plant(launch, tmp_path)
+def plant(launch: Callable, hubs, tmp_path: Path) -> Plant:
+    return Plant(launch, hubs, tmp_path)
 
 
-def bodies(plant: Plant, kind: str = "many") -> list[str]:
-    return [body for line in plant.record.lines(kind) for body in line["bodies"]]
+@pytest.fixture(scope="module")
+def steady(launch: Callable, hubs, tmp_path_factory: pytest.TempPathFactory) -> Plant:
+    """One host for all tests that need none of their own; each has a partition to itself."""
+    plant = Plant(launch, hubs, tmp_path_factory.mktemp("steady"))
+    plant.host("many", "one")
+    return plant
 
 
-async def test_a_batch_arrives_with_bodies_and_metadata_as_azure_sends_them(plant: Plant) -> None:
+async def test_a_batch_arrives_with_bodies_and_metadata_as_azure_sends_them(steady: Plant) -> None:
     event = EventData("metadata")
     event.properties = {"line": "LINE-1"}
     event.message_id = "m-1"
     event.content_type = "application/json"
-    await plant.send(event, "second", partition=2)
-    plant.host(only=("many",))
-    (line,) = await until(lambda: plant.record.lines("many"), "one batch")
+    await steady.send(event, "second", partition=2)
+    (line,) = await until(lambda: steady.runs(2), "one batch")
     assert line["bodies"] == ["metadata", "second"]
-    assert line["partition"] == "2"
     metadata = line["metadata"]
     first, second = metadata["SystemPropertiesArray"]
     assert first["SequenceNumber"] == 0
@@ -82,141 +98,129 @@ async def test_a_batch_arrives_with_bodies_and_metadata_as_azure_sends_them(plan
     assert metadata["OffsetArray"] == [first["Offset"], second["Offset"]]
     assert metadata["PartitionKeyArray"] == [None, None]
     assert metadata["EnqueuedTimeUtcArray"][0] == first["EnqueuedTimeUtc"]
-    assert metadata["PartitionContext"]["EventHubName"] == "telemetry"
+    assert metadata["PartitionContext"]["PartitionId"] == "2"
+    assert metadata["PartitionContext"]["EventHubName"] == steady.hub
     assert metadata["PartitionContext"]["ConsumerGroup"] == "ingest"
 
 
-async def test_with_cardinality_one_each_event_is_an_invocation(plant: Plant) -> None:
-    await plant.send("a", "b", "c", partition=1)
-    plant.host(only=("one",))
-    await until(lambda: len(plant.record.lines("one")) == 3, "three invocations")
-    assert [line["body"] for line in plant.record.lines("one")] == ["a", "b", "c"]
-    assert [line["sequence"] for line in plant.record.lines("one")] == [0, 1, 2]
+async def test_with_cardinality_one_each_event_is_an_invocation(steady: Plant) -> None:
+    await steady.send("a", "b", "c", partition=3)
+
+    def seen() -> list[dict[str, Any]]:
+        return [line for line in steady.record.lines("one") if line["body"] in "abc"]
+
+    await until(lambda: len(seen()) == 3, "three invocations")
+    assert [(line["body"], line["sequence"]) for line in seen()] == [("a", 0), ("b", 1), ("c", 2)]
 
 
-async def test_retries_are_counted_and_a_spent_batch_does_not_hold_up_the_partition(plant: Plant) -> None:
-    await plant.send("poison")
-    plant.host(only=("many",))
-    await until(lambda: len(plant.record.lines("many")) == 3, "first run and two retries")
-    await plant.send("after")
-    await until(lambda: "after" in bodies(plant), "the next batch")
-    runs = plant.record.lines("many")
+async def test_retries_are_counted_and_a_spent_batch_does_not_hold_up_the_partition(steady: Plant) -> None:
+    await steady.send("poison", partition=0)
+    await until(lambda: len(steady.runs(0)) == 3, "the first run and two retries")
+    await steady.send("after", partition=0)
+    await until(lambda: "after" in steady.bodies(0), "the next batch")
+    runs = steady.runs(0)
     assert [run["retry_count"] for run in runs] == [0, 1, 2, 0]
     assert {run["max_retry_count"] for run in runs} == {2}
     assert runs[1]["at"] - runs[0]["at"] >= 1.0
 
 
-async def test_a_retry_that_succeeds_settles_the_batch(plant: Plant) -> None:
-    await plant.send("shaky")
-    plant.host(only=("many",))
-    await until(lambda: plant.record.lines("many done"), "success")
-    await plant.send("after")
-    await until(lambda: "after" in bodies(plant), "the next batch")
-    assert bodies(plant) == ["shaky", "shaky", "after"]
+async def test_a_retry_that_succeeds_settles_the_batch(steady: Plant) -> None:
+    await steady.send("shaky", partition=1)
+    await until(lambda: steady.bodies(1) == ["shaky", "shaky"], "the run and its retry")
+    await steady.send("after", partition=1)
+    await until(lambda: "after" in steady.bodies(1), "the next batch")
+    assert steady.bodies(1) == ["shaky", "shaky", "after"]
 
 
-async def test_a_stop_during_a_retry_delivers_the_batch_again(plant: Plant) -> None:
-    host = plant.host(only=("many",))
-    await plant.send("poison")
-    await until(lambda: plant.record.lines("many"), "the first run")
+async def test_a_stop_lets_invocations_finish_and_moves_no_checkpoint(plant: Plant) -> None:
+    """Neither of a batch under way nor of one that waits for its retry; what is settled stays settled."""
+    host = plant.host("many")
+    await plant.send("settled", partition=2)
+    await until(lambda: plant.done() == 1, "one batch")
+    await plant.send("poison", partition=0)
+    await plant.send("slow", partition=1)
+    await until(lambda: plant.bodies(0) and plant.bodies(1), "both begun")
     host.stop()
-    seen = len(plant.record.lines("many"))
+    assert plant.done() == 2
+    seen = len(plant.bodies(0))
     assert seen < 3
-    plant.host(only=("many",))
-    await until(
-        lambda: len(plant.record.lines("many")) == seen + 3, "the batch from its start, with a new count"
-    )
-    assert plant.record.lines("many")[seen]["retry_count"] == 0
+    again = plant.host("many")
+    await until(lambda: plant.bodies(1) == ["slow", "slow"], "the same event again")
+    await until(lambda: len(plant.bodies(0)) == seen + 3, "all runs again")
+    assert plant.runs(0)[seen]["retry_count"] == 0
+    await plant.send("next", partition=2)
+    await until(lambda: plant.bodies(2) == ["settled", "next"], "the next event")
+    again.kill()
+    plant.host("many")
+    await plant.send("last", partition=2)
+    await until(lambda: "last" in plant.bodies(2), "the event after the kill")
+    assert plant.bodies(2).count("settled") == 1
 
 
-async def test_a_clean_stop_waits_for_the_invocation_under_way_and_moves_no_checkpoint(plant: Plant) -> None:
-    host = plant.host(only=("many",))
-    await plant.send("slow")
-    await until(lambda: plant.record.lines("many"), "the invocation's begin")
-    host.stop()
-    assert len(plant.record.lines("many done")) == 1
-    plant.host(only=("many",))
-    await until(lambda: bodies(plant) == ["slow", "slow"], "the same event again")
-
-
-async def test_checkpoints_outlive_the_host(plant: Plant) -> None:
-    host = plant.host(only=("many",))
-    await plant.send("first")
-    await until(lambda: plant.record.lines("many done"), "the first event")
-    await plant.send("second")
-    await until(
-        lambda: "second" in bodies(plant), "the second event: the first one's checkpoint is behind us"
-    )
-    await until(lambda: len(plant.record.lines("many done")) == 2, "both done")
-    host.kill()
-    plant.host(only=("many",))
-    await plant.send("third")
-    await until(lambda: "third" in bodies(plant), "the third event")
-    assert bodies(plant).count("first") == 1
+async def test_small_batches_wait_for_company_but_not_for_ever(plant: Plant, tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    shutil.copytree(APP, app)
+    options = {"minEventBatchSize": 4, "maxEventBatchSize": 10, "maxWaitTime": "00:00:03"}
+    (app / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"eventHubs": options}}))
+    plant.host("many", MILLWRIGHT_FUNCTIONS_APP=str(app))
+    await plant.send("1", "2", partition=0)
+    await plant.send("3", "4", partition=0)
+    await until(lambda: plant.done(), "the batch of four")
+    await plant.send("5", partition=0)
+    sent_at = time.time()
+    await until(lambda: plant.done() == 2, "the fifth alone")
+    assert [run["bodies"] for run in plant.runs()] == [["1", "2", "3", "4"], ["5"]]
+    assert plant.runs()[1]["at"] - sent_at > 1.5
 
 
 async def test_two_hosts_share_the_partitions_and_one_takes_over_from_a_killed_one(plant: Plant) -> None:
     """At least once and in order within each partition, whatever happens to a host."""
-    first, second = plant.host(only=("many",)), plant.host(only=("many",))
-    sent: Counter[str] = Counter()
+    first, second = plant.host("many"), plant.host("many")
+    sent: set[str] = set()
     stop = asyncio.Event()
 
     async def stream() -> None:
-        number = 0
-        client = EventHubProducerClient.from_connection_string(
-            plant.hubs.endpoints["eventHubs"], eventhub_name="telemetry"
-        )
-        async with client:
-            while not stop.is_set():
-                partition = number % PARTITIONS
-                names = [f"{partition}:{number}:{i}" for i in range(5)]
-                await client.send_batch([EventData(name) for name in names], partition_id=str(partition))
+        async with plant.producer() as client:
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                names = [f"{number}:{i}" for i in range(5)]
+                await client.send_batch(
+                    [EventData(name) for name in names], partition_id=str(number % PARTITIONS)
+                )
                 sent.update(names)
-                number += 1
                 await asyncio.sleep(0.005)
 
     def shared_evenly() -> bool:
-        latest = {line["partition"]: line["pid"] for line in plant.record.lines("many")}
+        latest = {line["partition"]: line["pid"] for line in plant.runs()}
         return sorted(Counter(latest.values()).values()) == [2, 2]
 
     streaming = asyncio.create_task(stream())
     await until(shared_evenly, "two partitions each", 30)
     first.kill()
-    killed = len(plant.record.lines("many"))
-    await until(
-        lambda: (
-            len(
-                {
-                    line["partition"]
-                    for line in plant.record.lines("many")[killed:]
-                    if line["pid"] == second.pid
-                }
-            )
-            == 4
-        ),
-        "all four partitions on the host that is left",
-        30,
-    )
+    killed = len(plant.runs())
+
+    def taken_over() -> bool:
+        later = plant.runs()[killed:]
+        return len({line["partition"] for line in later if line["pid"] == second.pid}) == PARTITIONS
+
+    await until(taken_over, "all four partitions on the host that is left", 30)
     stop.set()
     await streaming
-    await until(lambda: set(bodies(plant)) >= set(sent), "every event", 30)
-    for partition in map(str, range(PARTITIONS)):
+    await until(lambda: set(plant.bodies()) >= sent, "every event", 30)
+    for partition in range(PARTITIONS):
         furthest = -1
-        for line in plant.record.lines("many"):
-            if line["partition"] != partition:
-                continue
-            # A batch may come again, but never leaves a gap and never runs backwards within itself.
-            assert line["sequences"] == list(range(line["sequences"][0], line["sequences"][-1] + 1))
-            assert line["sequences"][0] <= furthest + 1
-            furthest = max(furthest, line["sequences"][-1])
+        for line in plant.runs(partition):
+            # A batch may come again, but leaves no gap and never runs backwards within itself.
+            begin, end = line["sequences"][0], line["sequences"][-1]
+            assert line["sequences"] == list(range(begin, end + 1))
+            assert begin <= furthest + 1
+            furthest = max(furthest, end)
 
 
-async def test_the_host_goes_on_when_event_hubs_comes_back(plant: Plant) -> None:
-    plant.host(only=("many",))
-    await plant.send("before")
-    await until(lambda: plant.record.lines("many done"), "the first event")
-    plant.hubs.kill()
-    plant.hubs.start()
-    await plant.send("after")
-    await until(lambda: "after" in bodies(plant), "the event after the restart", 40)
-    assert bodies(plant).count("after") == 1
+async def test_the_host_goes_on_when_event_hubs_comes_back(steady: Plant) -> None:
+    steady.hubs.kill()
+    steady.hubs.start()
+    await steady.send("after the restart", partition=3)
+    await until(lambda: "after the restart" in steady.bodies(3), "the event after the restart", 40)
+    assert Counter(steady.bodies(3))["a"] <= 1
