@@ -5,6 +5,7 @@ import struct
 from dataclasses import dataclass, field
 
 from local.cosmos.errors import bad_request
+from local.cosmos.indexing import IndexingPolicy
 from local.cosmos.json_types import Json, JsonObject, number
 from local.cosmos.partition import PartitionKeyDefinition, split_path
 
@@ -46,6 +47,7 @@ class Container:
     reserved: int = field(init=False)
     """Numbers up to this one are on disk as spent."""
     key: PartitionKeyDefinition = field(init=False)
+    indexing: IndexingPolicy = field(init=False)
     default_ttl_s: int | None = field(init=False)
     unique_keys: tuple[tuple[tuple[str, ...], ...], ...] = field(init=False)
     rid: str = field(init=False)
@@ -65,6 +67,7 @@ class Container:
         """Take over a new definition (already checked)."""
         self.body = body
         self.key = PartitionKeyDefinition.parse(body.get("partitionKey"))
+        self.indexing = IndexingPolicy(body.get("indexingPolicy"))
         ttl = body.get("defaultTtl")
         self.default_ttl_s = None if ttl is None else valid_ttl(ttl, "defaultTtl")
         self.unique_keys = parse_unique_keys(body.get("uniqueKeyPolicy"))

@@ -134,7 +134,7 @@ class Items:
         after = change_feed.position(call.headers.get("if-none-match"), container)
         page = change_feed.read(
             self._connection, container, self.scope(call, container),
-            after=after, since=_since(call), limit=page_size(call, change_feed.DEFAULT_PAGE), now=self._store.clock(),
+            after=after, since=_since(call), limit=call.page_size(change_feed.DEFAULT_PAGE), now=self._store.clock(),
         )  # fmt: skip
         headers = {"etag": f'"{page.continuation}"', **self._session(container, "")}
         size = sum(map(len, page.documents))
@@ -176,20 +176,6 @@ class Items:
     def _session(self, container: Container, effective: str) -> dict[str, str]:
         at = next((one.id for one in self._ranges if one.low <= effective < one.high), "0")
         return {"x-ms-session-token": f"{at}:-1#{container.lsn}", "lsn": str(container.lsn)}
-
-
-def page_size(call: Call, default: int) -> int:
-    """`x-ms-max-item-count`; absent or -1 leaves the size to the service."""
-    given = call.headers.get("x-ms-max-item-count", "-1")
-    try:
-        count = int(given)
-    except ValueError as exc:
-        raise bad_request(
-            f"The value '{given}' specified for the header 'x-ms-max-item-count' is invalid."
-        ) from exc
-    if count < -1 or count == 0:
-        raise bad_request(f"The value '{given}' specified for the header 'x-ms-max-item-count' is invalid.")
-    return default if count == -1 else min(count, 10_000)
 
 
 def _since(call: Call) -> float:

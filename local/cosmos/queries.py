@@ -11,6 +11,7 @@ from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request
 from local.cosmos.json_types import Json, JsonObject, dump, parse_object
 from local.cosmos.partition import PartitionKeyRange
 from local.cosmos.query import engine, plan
+from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.parser import parse
 from local.cosmos.query.program import compile_query
 from local.cosmos.query.tree import Query
@@ -38,6 +39,7 @@ class Queries:
         self._store = store
         self._ranges = ranges
         self._idle: list[Connection] = []
+        self._indexes = Indexes(store.connection)
 
     def close(self) -> None:
         for connection in self._idle:
@@ -79,15 +81,16 @@ class Queries:
     async def _page(
         self, call: Call, container: Container, scope: Scope, query: Query, parameters: JsonObject
     ) -> Reply:
-        limit = int(call.headers.get("x-ms-max-item-count", "-1"))
+        limit = call.page_size(DEFAULT_PAGE)
         with self._reader() as connection:
             request = engine.Request(
                 connection=connection,
+                indexes=self._indexes,
                 container=container,
                 scope=scope,
                 program=compile_query(query, parameters),
                 parameters=parameters,
-                limit=limit if limit > 0 else DEFAULT_PAGE,
+                limit=limit,
                 continuation=call.headers.get("x-ms-continuation"),
                 now=self._store.clock(),
             )

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from local.cosmos.errors import CosmosError
+from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.json_types import dump
 
+MAX_PAGE = 10_000
 DOCUMENT_DEPTH = 4
 """Segments of a container's path: dbs/{database}/colls/{container}."""
 
@@ -30,6 +31,16 @@ class Call:
         return self.flag("x-ms-documentdb-isquery") or self.headers.get("content-type", "").startswith(
             "application/query+json"
         )
+
+    def page_size(self, default: int) -> int:
+        """`x-ms-max-item-count`; absent or -1 leaves the size to the service."""
+        given = self.headers.get("x-ms-max-item-count", "-1")
+        count = int(given) if given.removeprefix("-").isdecimal() and len(given) < 10 else 0
+        if count < -1 or count == 0:
+            raise bad_request(
+                f"The value '{given}' specified for the header 'x-ms-max-item-count' is invalid."
+            )
+        return default if count == -1 else min(count, MAX_PAGE)
 
     def signed_resource(self) -> tuple[str, str]:
         """Resource type and link as they enter the signature."""

@@ -22,6 +22,7 @@ from local.cosmos.container import Container
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.json_types import Json, JsonObject, Undefined
 from local.cosmos.query.failures import SEMANTIC, query_error
+from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.program import Groups, Program
 from local.cosmos.query.pushdown import Argument, Path, Pushdown, type_rank, value_of
 from local.cosmos.query.values import Value, canonical
@@ -30,7 +31,9 @@ SLICE_S = 0.008
 """How long a query holds the event loop before others get their turn."""
 PAGE_BUDGET_S = 0.5
 """A page that took this long is handed over as it is, with a continuation."""
-MAX_PAGE = 1000
+UNORDERABLE = "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path."
+EXCLUDED = "The index path corresponding to the specified order-by item is excluded."
+NO_COMPOSITE = "The order by query does not have a corresponding composite index that it can be served from."
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 
@@ -39,6 +42,7 @@ class Request:
     """One page to compute."""
 
     connection: Connection
+    indexes: Indexes
     container: Container
     scope: Scope
     program: Program
@@ -77,18 +81,19 @@ async def execute(request: Request) -> Page:
 
 
 def _order(request: Request) -> list[tuple[Path, bool]]:
-    """ORDER BY as paths with direction; expressions are refused, as in Azure."""
+    """ORDER BY as paths with direction. Refuses what the indexing policy would not let Azure order."""
     pushdown = Pushdown(request.program.query, {}, ())
+    indexing = request.container.indexing
     ordered: list[tuple[Path, bool]] = []
     for item in request.program.query.order_by:
         path = pushdown.path(item.expression)
         if path is None:
-            raise query_error(
-                SEMANTIC,
-                "Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.",
-                item.span,
-            )
+            raise query_error(SEMANTIC, UNORDERABLE, item.span)
+        if not indexing.indexes(path):
+            raise query_error(SEMANTIC, EXCLUDED, item.span)
         ordered.append((path, item.descending))
+    if len(ordered) > 1 and not indexing.serves(ordered):
+        raise query_error(SEMANTIC, NO_COMPOSITE)
     return ordered
 
 
@@ -103,14 +108,20 @@ def _statement(
     if pushed:
         terms.append(f"({pushed.sql})")
         bound += pushed.arguments
+    request.indexes.provide(container, request.scope, pushed, [path for path, _ in order])
     keys: list[tuple[str, bool]] = []
     for path, descending in order:
-        if len(order) == 1:
+        typed = pushed is not None and path in pushed.typed
+        if len(order) == 1 and not typed and not container.indexing.names(path):
             terms.append(f"({type_rank(path)}) IS NOT NULL")
-        keys += [(f"({type_rank(path)})", descending), (f"({value_of(path)})", descending)]
+        if not typed and path != ("id",):
+            keys.append((f"({type_rank(path)})", descending))
+        keys.append((f"({value_of(path)})", descending))
     backwards = bool(keys) and keys[0][1]
     keys.append(("seq", backwards))
     if after:
+        if len(after.keys) != len(keys) - 1 or any(isinstance(one, list | dict) for one in after.keys):
+            raise bad_continuation()
         resume, values = _resume(keys, [*after.keys, after.seq], inclusive=after.emitted > 0)
         terms.append(resume)
         bound += values
@@ -263,7 +274,7 @@ def _position(continuation: str) -> Position:
     given = _unpack(continuation)
     keys, numbers = given.get("k"), [given.get(name) for name in "seot"]
     if not isinstance(keys, list) or not all(isinstance(one, int) for one in numbers):
-        raise _bad_continuation()
+        raise bad_continuation()
     return Position(keys, *cast(list[int], numbers))
 
 
@@ -275,11 +286,11 @@ def _unpack(continuation: str) -> JsonObject:
     try:
         value = orjson.loads(base64.b64decode(continuation, validate=True))
     except (binascii.Error, ValueError) as exc:
-        raise _bad_continuation() from exc
+        raise bad_continuation() from exc
     if not isinstance(value, dict):
-        raise _bad_continuation()
+        raise bad_continuation()
     return cast(JsonObject, value)
 
 
-def _bad_continuation() -> CosmosError:
+def bad_continuation() -> CosmosError:
     return bad_request("Invalid Continuation Token")

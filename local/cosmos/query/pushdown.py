@@ -36,12 +36,13 @@ HIGHEST = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An SQL condition with its arguments, and the paths it fixes to one value or bounds."""
+    """An SQL condition with its arguments; which paths it fixes to one value, bounds, holds to one type."""
 
     sql: str
     arguments: tuple[Argument, ...]
     fixed: frozenset[Path] = frozenset()
     bounded: frozenset[Path] = frozenset()
+    typed: frozenset[Path] = frozenset()
 
 
 def type_rank(path: Path) -> str:
@@ -155,7 +156,8 @@ class Pushdown:
         elif of_type != STRING_RANK:
             return Condition("0", ())
         fixed = operator == "="
-        return Condition(sql, (argument,), place if fixed else frozenset(), frozenset() if fixed else place)
+        nothing: frozenset[Path] = frozenset()
+        return Condition(sql, (argument,), place if fixed else nothing, nothing if fixed else place, place)
 
     def _defined(self, argument: Expression) -> Condition | None:
         path = self.path(argument)
@@ -166,8 +168,11 @@ class Pushdown:
         known, value = self._constant(prefix)
         if path is None or not known or not isinstance(value, str) or "\0" in value:
             return None
-        sql = f"({type_rank(path)})={STRING_RANK} AND ({value_of(path)})>=? AND ({value_of(path)})<=?"
-        return Condition(sql, (value, value + HIGHEST * 2), bounded=frozenset([path]))
+        sql = f"({value_of(path)})>=? AND ({value_of(path)})<=?"
+        if path != ("id",):
+            sql = f"({type_rank(path)})={STRING_RANK} AND {sql}"
+        place = frozenset([path])
+        return Condition(sql, (value, value + HIGHEST * 2), bounded=place, typed=place)
 
 
 def _plain(value: Json) -> Json:
@@ -186,6 +191,7 @@ def _joined(operator: str, parts: list[Condition]) -> Condition:
         left.arguments + right.arguments,
         left.fixed | right.fixed if both else frozenset(),
         left.bounded | right.bounded if both else frozenset(),
+        left.typed | right.typed if both else frozenset(),
     )
 
 
