@@ -3,17 +3,19 @@
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
-from millwright.apply import Change
 from millwright.documents import lines_of
 from millwright.source import Located
 from millwright.terminal import errors, output
 from shared.contracts.factory import Factory
+
+if TYPE_CHECKING:
+    from millwright.apply import Change
 
 
 def broken(file: str, problems: Sequence[Located], *, as_json: bool) -> None:
@@ -61,7 +63,7 @@ def checked(file: str, factory: Factory, *, models_checked: bool, as_json: bool)
         errors.print("There is no folder of models here: model bindings were not checked")
 
 
-def compared(change: Change, *, as_json: bool) -> None:
+def compared(change: "Change", *, as_json: bool) -> None:
     """What applying would do."""
     if as_json:
         _json(_as_json(change))
@@ -73,7 +75,7 @@ def compared(change: Change, *, as_json: bool) -> None:
     _warnings(change)
 
 
-def applied(change: Change, *, seconds: float, as_json: bool) -> None:
+def applied(change: "Change", *, seconds: float, as_json: bool) -> None:
     """What was done."""
     if as_json:
         _json({**_as_json(change), "seconds": round(seconds, 1)})
@@ -108,7 +110,7 @@ def progress(*, quiet: bool) -> Generator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _as_json(change: Change) -> dict[str, Any]:
+def _as_json(change: "Change") -> dict[str, Any]:
     return {
         "changed": not change.is_nothing,
         "sites": [
@@ -134,7 +136,7 @@ def _as_json(change: Change) -> dict[str, Any]:
     }
 
 
-def _table(change: Change, verb: str) -> None:
+def _table(change: "Change", verb: str) -> None:
     table = Table("what", f"{verb} created", f"{verb} changed")
     for site in change.sites:
         if site.is_new:
@@ -154,7 +156,7 @@ def _table(change: Change, verb: str) -> None:
     output.print(table)
 
 
-def _warnings(change: Change) -> None:
+def _warnings(change: "Change") -> None:
     for model in change.graph.differing_models:
         errors.print(
             f"{escape(model)} differs in the graph: a model cannot be changed, give it a new version"

@@ -3,6 +3,9 @@
 from rich.console import Console
 from rich.markup import escape
 
+PROBLEMS, FAILED = 1, 2
+"""Exit codes: the description has problems; the command could not do its work."""
+
 output = Console(soft_wrap=True, highlight=False)
 errors = Console(stderr=True, soft_wrap=True, highlight=False)
 
