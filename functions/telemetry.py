@@ -3,6 +3,8 @@
 # The decorators of azure-functions take untyped keyword arguments.
 # pyright: reportUnknownMemberType=false
 
+from typing import List  # noqa: UP035
+
 import azure.functions as func
 
 from functions.messages import unpack
@@ -26,7 +28,7 @@ bp = func.Blueprint()
     minimum_interval="00:00:01",
     maximum_interval="00:01:00",
 )
-async def telemetry(events: list[func.EventHubEvent]) -> None:
+async def telemetry(events: List[func.EventHubEvent]) -> None:  # noqa: UP006 - the worker takes no list[...]
     """Fold a batch. An error means a store is away: the partition waits and the batch comes again."""
     backend = await app()
     await backend.ingest(await unpack(events, backend.generation))

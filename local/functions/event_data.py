@@ -16,6 +16,8 @@ _RENAMED = {
     "x-opt-enqueued-time": "EnqueuedTimeUtc",
     "x-opt-partition-key": "PartitionKey",
 }
+# AMQP timestamps, which the SDK hands over as bare numbers; in Azure the host writes them as text.
+_INSTANTS = frozenset({"x-opt-enqueued-time", "iothub-enqueuedtime"})
 # Those that IoT Hub and the Event Hubs SDKs set (AMQP 1.0, section 3.2.4).
 _MESSAGE_PROPERTIES = tuple(
     (name, name.replace("-", "_"))
@@ -54,7 +56,7 @@ def system_properties(event: EventData) -> dict[str, object]:
     message = event.raw_amqp_message
     for key, value in cast(Mapping[object, object], message.annotations).items():
         name, plain = _text(key), _plain(value)
-        if name == "x-opt-enqueued-time" and isinstance(plain, int):
+        if name in _INSTANTS and isinstance(plain, int):
             plain = _iso(plain)
         found[name] = plain
         if name in _RENAMED:
