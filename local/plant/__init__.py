@@ -1,0 +1,1 @@
+"""Simulated plants: machines with causes and effects, faults on purpose, and a record of what was true."""
