@@ -125,12 +125,13 @@ def _annotations(data: bytes, start: int, stop: int) -> tuple[bytes, int, str | 
         if name not in _OWN_KEYS:
             kept.append(data[at:after])
         elif name == _PARTITION_KEY_KEY:
-            key = _partition_key(decode(data, value_at, after)[0])
+            key = checked_key(decode(data, value_at, after)[0])
         at = after
     return b"".join(kept), 2 * len(kept), key
 
 
-def _partition_key(value: t.Value) -> str | None:
+def checked_key(value: t.Value) -> str | None:
+    """A partition key, None for none. AmqpError for what can be no key."""
     if value is None:
         return None
     if not isinstance(value, str):

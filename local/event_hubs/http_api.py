@@ -9,7 +9,7 @@ from typing import cast
 from aiohttp import web
 
 from local.event_hubs.amqp.errors import AmqpError
-from local.event_hubs.events import Batch, split_message
+from local.event_hubs.events import Batch, checked_key, split_message
 from local.event_hubs.messages import read_records
 from local.event_hubs.store import MAX_PARTITIONS, Hub, HubConflict, Store
 from local.meter import Meter
@@ -68,7 +68,7 @@ class HttpApi:
             if len(message) > MAX_MESSAGE_BYTES:
                 raise BadRequest(f"a message has {len(message)} bytes, the limit is {MAX_MESSAGE_BYTES}")
             event, own_key = split_message(message, 0, len(message))
-            batches.append(Batch(key or own_key, [event]))
+            batches.append(Batch(checked_key(key) or own_key, [event]))
         if batches:
             await self._commit(hub, batches)
         return web.Response(status=204)

@@ -12,6 +12,7 @@ from azure.eventhub.amqp import AmqpAnnotatedMessage, AmqpMessageHeader, AmqpMes
 from azure.eventhub.exceptions import ConnectError, EventDataSendError, EventHubError
 
 from tests.local_cloud.event_hubs_driver import (
+    BRISK,
     QUICK,
     Namespace,
     areceive,
@@ -37,11 +38,17 @@ def namespace(launch: Callable[..., object]) -> Namespace:
 
 
 def producer(namespace: Namespace, hub: str, **options: object) -> EventHubProducerClient:
-    return EventHubProducerClient.from_connection_string(namespace.connection, eventhub_name=hub, **options)
+    return EventHubProducerClient.from_connection_string(
+        namespace.connection, eventhub_name=hub, **{**BRISK, **options}
+    )
+
+
+def aproducer(namespace: Namespace, hub: str) -> AsyncProducerClient:
+    return AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub, **BRISK)
 
 
 async def send(namespace: Namespace, hub: str, events: list[EventData], **how: str) -> None:
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         await client.send_batch(events, **how)
 
@@ -73,7 +80,7 @@ async def test_properties_and_annotations_arrive_as_they_were_sent(namespace: Na
         annotations={"iothub-connection-device-id": "press-1", "x-opt-mine": 5},
         application_properties={"level": "warn", "n": -5, "x": 1.5, "flag": True, "none": None, "b": b"\x01"},
     )  # fmt: skip
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         await client.send_event(sent, partition_key="key")
     (event,) = await areceive(namespace.connection, hub, 1)
@@ -99,7 +106,7 @@ async def test_properties_and_annotations_arrive_as_they_were_sent(namespace: Na
 @in_loop
 async def test_value_and_sequence_bodies_survive(namespace: Namespace):
     hub = namespace.make()
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         await client.send_event(AmqpAnnotatedMessage(value_body={b"k": [1, 2]}))
         await client.send_event(AmqpAnnotatedMessage(sequence_body=[[1, b"two"]]))
@@ -111,7 +118,7 @@ async def test_value_and_sequence_bodies_survive(namespace: Namespace):
 @in_loop
 async def test_events_of_one_key_stay_in_one_partition_in_order(namespace: Namespace):
     hub = namespace.make(partitions=4)
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     keys = [f"machine-{n}" for n in range(8)]
     async with client:
         for turn in range(3):
@@ -132,7 +139,7 @@ async def test_events_of_one_key_stay_in_one_partition_in_order(namespace: Names
 @in_loop
 async def test_events_without_a_key_go_around_the_partitions(namespace: Namespace):
     hub = namespace.make(partitions=4)
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         for _ in range(8):
             await client.send_batch([EventData("x")])
@@ -197,7 +204,7 @@ async def test_a_position_beyond_the_end_is_refused(namespace: Namespace):
 @in_loop
 async def test_management_tells_of_hub_and_partition(namespace: Namespace):
     hub = namespace.make(partitions=3)
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         about = await client.get_eventhub_properties()
         empty = await client.get_partition_properties("2")
@@ -221,13 +228,13 @@ async def test_management_tells_of_hub_and_partition(namespace: Namespace):
 @in_loop
 async def test_a_recreated_hub_starts_over_and_is_younger(namespace: Namespace):
     hub = namespace.make()
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         await client.send_batch([EventData("old")])
         before = await client.get_eventhub_properties()
     assert namespace.http("DELETE", f"/{hub}")[0] == 204
     namespace.make(name=hub)
-    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub)
+    client = aproducer(namespace, hub)
     async with client:
         after = await client.get_eventhub_properties()
         await client.send_batch([EventData("new")])
