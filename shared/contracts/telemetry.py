@@ -56,7 +56,10 @@ class TelemetryMessage(_Message):
         str,
         Field(pattern=RFC_3339, description="Event time, RFC 3339 with offset, e.g. 2026-11-21T09:30:00.5Z."),
     ]
-    machine_id: Name | None = Field(None, description="The machine; the device's own id when left out.")
+    machine_id: Name | None = Field(
+        None,
+        description="The machine. Left out: the only one that the device reports, else the one of its own id.",
+    )
     sequence: Count = Field(0, description="A counter of the device; orders readings of equal time stamps.")
     state: Name | int | None = Field(
         None, description="PackML state by name or number (Execute = 6), or a word of the vendor's."

@@ -77,3 +77,8 @@ class DeviceEntry:
     machines: Mapping[str, str]
     """Machine id -> line id."""
     profile: Dialect | None = None
+
+    @property
+    def default_machine(self) -> str:
+        """Whom a message without machineId is about: the only machine there is, else the device's namesake."""
+        return next(iter(self.machines)) if len(self.machines) == 1 else self.device_id

@@ -36,7 +36,7 @@ class Origin:
 
     def reading(self, index: int, message: TelemetryMessage, device: DeviceEntry) -> Decoded | Rejected:
         """The reading that a well-formed message is, if its machine, time and state hold."""
-        machine_id = message.machine_id or self.device_id
+        machine_id = message.machine_id or device.default_machine
         if machine_id not in device.machines:
             return self._not_its_machine(index, message, device)
         try:
