@@ -41,6 +41,9 @@ def app_settings(home: Home, endpoints: Endpoints) -> dict[str, str]:
         "MILLWRIGHT_EVENT_GRID_ENDPOINT": endpoints.get("eventGrid"),
         "MILLWRIGHT_EVENT_GRID_KEY": endpoints.get("eventGridKey"),
         "MILLWRIGHT_IOT_HUB": endpoints.get("iotHub"),
+        "MILLWRIGHT_LOCAL_TOKEN": "local",
+        "MILLWRIGHT_TELEMETRY_HUB": TELEMETRY_HUB,
+        "MILLWRIGHT_DUE_SCHEDULE": "*/2 * * * * *",
     }
     return {name: value for name, value in found.items() if value is not None} | trust(home)
 
