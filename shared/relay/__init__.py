@@ -1,0 +1,1 @@
+"""Projections: committed documents, from the change feed, to everything outside that follows them."""
