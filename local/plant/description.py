@@ -43,7 +43,10 @@ class PlantDescription:
         return next((code for code, found in self.reasons.items() if found is category), None)
 
     def only(self, *lines: str) -> "PlantDescription":
-        """The same plant with these lines only."""
+        """The same plant with these lines only. ValueError when it has not got one of them."""
+        for line in lines:
+            if line not in self.products:
+                raise ValueError(f"the plant has no line {line}: it has {', '.join(self.products)}")
         kept = tuple(machine for machine in self.machines if machine.line_id in lines)
         return PlantDescription(kept, self.products, self.calendars, self.reasons)
 

@@ -96,6 +96,7 @@ class Machine:
         self._renew_at = self.rng.uniform(0.95, 1.02)
         self.oil_percent = self.rng.uniform(60, 100)
         self.cycle_s = self._next_cycle_s()
+        self._progress_s = float(self.rng.randrange(0, int(self.cycle_s)))
 
     @property
     def running(self) -> bool:

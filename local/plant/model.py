@@ -43,10 +43,13 @@ class Line:
         self._orders = 0
         self._rng = Random()
         fed = {target for machine in machines for target in machine.feeds}
-        self.buffers = {target: Buffer() for target in fed}
+        self.buffers = {target: Buffer() for target in sorted(fed)}
 
     def seed(self, seed: int) -> Order:
+        """The first order. A line that is met at work has pieces on it already."""
         self._rng = Random(f"{seed}:{self.line_id}")
+        for buffer in self.buffers.values():
+            buffer.pieces = self._rng.randrange(3, 9)
         return self.next_order()
 
     def next_order(self) -> Order:

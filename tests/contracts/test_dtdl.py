@@ -102,9 +102,10 @@ def test_a_machine_kind_has_one_property_for_each_signal_with_its_unit(name):
         assert part.get("unit") == expected, signal
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "factories").glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_machine_classes_of_shipped_factories_are_these_kinds(path):
-    for name, machine_class in yaml.safe_load(path.read_text())["classes"].items():
+@pytest.mark.parametrize("factory_file", ["smart-factory.yaml", "contoso-bakery.yaml"])
+def test_the_machine_classes_of_simulated_factories_are_these_kinds(factory_file):
+    text = (ROOT / "factories" / factory_file).read_text()
+    for name, machine_class in yaml.safe_load(text)["classes"].items():
         assert list(machine_class["signals"]) == SIGNALS[name].split(), name
 
 
