@@ -2,7 +2,7 @@
 
 import typer
 
-from millwright import factory_commands
+from millwright import factory_commands, models
 
 app = typer.Typer(
     name="millwright",
@@ -12,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(factory_commands.app, name="factory")
+app.add_typer(models.app, name="models")
 
 
 @app.callback()

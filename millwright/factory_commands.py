@@ -1,6 +1,5 @@
 """`millwright factory ...`: check, diff, apply, schema."""
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from millwright import reports
 from millwright.factory_file import Broken, load
 from millwright.model_cards import BadCard, Cards, read_cards
+from millwright.schemas import published
 from millwright.terminal import FAILED, PROBLEMS, trouble
 from shared.contracts.factory import Factory
 
@@ -49,7 +49,7 @@ def check(file: File, as_json: AsJson = False, models: Models = MODELS) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of factory descriptions, for editors."""
-    typer.echo(json.dumps(Factory.model_json_schema(), indent=2, ensure_ascii=False))
+    typer.echo(published()["factory.schema.json"], nl=False)
 
 
 @app.command()

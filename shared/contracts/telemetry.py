@@ -58,7 +58,7 @@ class TelemetryMessage(_Message):
     ]
     machine_id: Name | None = Field(
         None,
-        description="The machine. Left out: the only one that the device reports, else the one of its own id.",
+        description="The machine. Left out: the only one the device reports, else the one of its own id.",
     )
     sequence: Count = Field(0, description="A counter of the device; orders readings of equal time stamps.")
     state: Name | int | None = Field(

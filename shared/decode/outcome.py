@@ -80,5 +80,5 @@ class DeviceEntry:
 
     @property
     def default_machine(self) -> str:
-        """Whom a message without machineId is about: the only machine there is, else the device's namesake."""
+        """Whom a message without machineId is about: the only machine, else the device's namesake."""
         return next(iter(self.machines)) if len(self.machines) == 1 else self.device_id
