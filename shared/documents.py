@@ -123,7 +123,12 @@ def twin_document(spec: MachineSpec, twin: fx.TwinChanged) -> Document:
 
 
 def oee_figures(spec: MachineSpec, elements: fx.OeeElements) -> Document:
-    """The ratios behind a bucket's elements, with their bounds and band."""
+    """The ratios behind a machine's bucket, with their bounds and band."""
+    return oee_ratios(elements, green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
+
+
+def oee_ratios(elements: fx.OeeElements, *, green_ratio: float, yellow_ratio: float) -> Document:
+    """The ratios that follow from elements, those of one bucket or the sum of many."""
     figures = kpis(elements)
     return {
         "shiftId": elements.shift_id,
@@ -134,7 +139,7 @@ def oee_figures(spec: MachineSpec, elements: fx.OeeElements) -> Document:
         "oee": _ratio(figures.oee),
         "upperBound": _ratio(figures.upper_bound),
         "coverage": _ratio(figures.coverage),
-        "band": band(figures, green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio),
+        "band": band(figures, green_ratio=green_ratio, yellow_ratio=yellow_ratio),
     }
 
 
