@@ -2,7 +2,10 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: setup lint test local
+.PHONY: setup lint test local run train
+
+# Folder of the public data sets, one folder each (training/README.md says where to get them).
+MILLWRIGHT_DATA ?= ../shared/data
 
 setup: .venv/.ready
 
@@ -25,3 +28,11 @@ test: setup
 
 local: setup
 	$(RUN) python -m local up
+
+# make run, or make run SECONDS=60
+run: setup
+	$(RUN) python -m local run $(if $(SECONDS),--seconds $(SECONDS))
+
+train: setup
+	OMP_NUM_THREADS=1 $(RUN) python -m training.cnc_failure --data $(MILLWRIGHT_DATA)/ai4i2020
+	OMP_NUM_THREADS=1 $(RUN) python -m training.pdm_failure --data $(MILLWRIGHT_DATA)/azure_pdm

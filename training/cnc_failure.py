@@ -37,11 +37,11 @@ CHANNELS = {
 }
 UNITS = {
     "rpm.last": "rpm",
-    "torque.last": "Nm",
+    "torque.last": "N·m",
     "tool_wear.last": "min",
     "power_w": "W",
     "temperature_difference_k": "K",
-    "wear_torque": "Nm min",
+    "wear_torque": "N·m·min",
     "quality_grade": "0, 1 or 2",
 }
 FEATURES = tuple(UNITS)
@@ -92,11 +92,16 @@ def forest() -> Any:
 
 def fit(rows: shipping.Matrix, labels: NDArray[np.int64]) -> tuple[Any, float]:
     """The calibrated forest, and the threshold with the best F1 on its own out-of-fold answers."""
-    folds = list(StratifiedKFold(5, shuffle=True, random_state=SEED).split(rows, labels))
-    model, held_out = fit_calibrated(forest(), rows, labels, folds)
+    inner = list(StratifiedKFold(5, shuffle=True, random_state=SEED).split(rows, labels))
+    model, held_out = fit_calibrated(forest(), rows, labels, inner)
     precision, recall, thresholds = precision_recall_curve(labels, held_out)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return model, round(float(thresholds[f1[:-1].argmax()]), 4)
+
+
+def folds() -> StratifiedKFold:
+    """The split that the card's figures come from."""
+    return StratifiedKFold(5, shuffle=True, random_state=0)
 
 
 def evaluate(
@@ -105,7 +110,7 @@ def evaluate(
     """Out-of-fold probabilities and warnings; each fold's threshold comes from its training part."""
     probabilities = np.zeros(len(labels))
     warned = np.zeros(len(labels), dtype=bool)
-    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(rows, labels):
+    for train, test in folds().split(rows, labels):
         model, threshold = fit(rows[train], labels[train])
         probabilities[test] = model.predict_proba(rows[test])[:, 1]
         warned[test] = probabilities[test] >= threshold
@@ -185,11 +190,11 @@ def card(
         threshold_rule="Best F1 on the out-of-fold answers of the shipped model's own training.",
         inputs=(
             ModelInput(
-                name="air_temperature", unit="K or Cel", meaning="ambient air, same unit as the process"
+                name="air_temperature", unit="K or °C", meaning="ambient air, same unit as the process"
             ),
-            ModelInput(name="process_temperature", unit="K or Cel", meaning="at the process"),
+            ModelInput(name="process_temperature", unit="K or °C", meaning="at the process"),
             ModelInput(name="rpm", unit="rpm", meaning="spindle speed"),
-            ModelInput(name="torque", unit="Nm", meaning="spindle torque"),
+            ModelInput(name="torque", unit="N·m", meaning="spindle torque"),
             ModelInput(name="tool_wear", unit="min", meaning="time the present tool has cut"),
         ),
         attributes=(

@@ -1,0 +1,91 @@
+"""Cost of scoring per machine, and of a cold start.
+
+`python -m bench.scoring [--json]`: rows are the reference rows of each card, repeated. Each figure is the
+best of five rounds on one thread; the cold start is the best of three fresh processes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from shared.domain.effects import ScoreRequested
+from shared.scoring import Scorer
+
+MODELS = Path(__file__).parents[1] / "models"
+ROUNDS = 5
+BATCHES = (1, 10, 100, 1000)
+
+COLD = """
+import json, sys, time
+started = time.perf_counter()
+from pathlib import Path
+from shared.scoring import Scorer
+imported = time.perf_counter()
+scorer = Scorer(Path(sys.argv[1]))
+for place in sorted(Path(sys.argv[1]).glob("*/*")):
+    scorer.load(place.parent.name, place.name)
+print(json.dumps([(imported - started) * 1000, (time.perf_counter() - imported) * 1000]))
+"""
+
+
+def per_machine_us(scorer: Scorer, name: str, version: str, size: int) -> float:
+    """Microseconds per machine when `size` machines are scored at once."""
+    reference = scorer.load(name, version).card.reference
+    requests = [
+        ScoreRequested(f"M{place}", name, version, place, reference[place % len(reference)].row)
+        for place in range(size)
+    ]
+    repeats = max(1, 2000 // size)
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        for _ in range(repeats):
+            scorer.score(requests)
+        times.append((time.perf_counter() - started) / repeats / size)
+    return min(times) * 1e6
+
+
+def cold_ms() -> tuple[float, float]:
+    """(import of ONNX Runtime and numpy, load and verification of all models), ms."""
+    runs = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", COLD, str(MODELS)],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                cwd=MODELS.parent,
+            ).stdout
+        )
+        for _ in range(3)
+    ]
+    imported, loaded = min(runs, key=sum)
+    return imported, loaded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true", help="for machines")
+    as_json = parser.parse_args().json
+    scorer = Scorer(MODELS)
+    models = [(place.parent.name, place.name) for place in sorted(MODELS.glob("*/*")) if place.is_dir()]
+    costs = {
+        f"{name} {version}": {size: round(per_machine_us(scorer, name, version, size), 2) for size in BATCHES}
+        for name, version in models
+    }
+    imported_ms, loaded_ms = cold_ms()
+    if as_json:
+        result = {"perMachineUs": costs, "importMs": round(imported_ms, 1), "loadAllMs": round(loaded_ms, 1)}
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{'us per machine, in batches of':32}" + "".join(f"{size:>9}" for size in BATCHES))
+    for model, by_size in costs.items():
+        print(f"{model:32}" + "".join(f"{by_size[size]:9.1f}" for size in BATCHES))
+    print(f"cold start: import {imported_ms:.0f} ms + load and verify all models {loaded_ms:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

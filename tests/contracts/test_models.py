@@ -1,0 +1,168 @@
+"""Every shipped model is what its card says, and its card says what the data show."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from sklearn.metrics import average_precision_score
+from typer.testing import CliRunner
+
+from millwright.models import app
+from shared.contracts.model_card import ModelCard
+from shared.domain.features import problems
+from shared.domain.spec import ModelBinding
+from shared.onnx_model import OnnxModel, load
+from training import cnc_failure, pdm_failure
+from training.card_page import page
+from training.episodes import MONTH_HOURS, episodes
+from training.evidence import fingerprint
+from training.pdm_data import files, read_hours, read_records
+from training.shipping import describe
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+DATA = Path(os.environ.get("MILLWRIGHT_DATA", MODELS.parents[1] / "shared" / "data"))
+SHIPPED = sorted((place.parent.name, place.name) for place in MODELS.glob("*/*") if place.is_dir())
+
+
+def data(folder: str) -> Path:
+    """The data set's folder; skips the test where it is not at hand."""
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"needs the data set {folder} below MILLWRIGHT_DATA ({DATA}); see training/README.md")
+    return DATA / folder
+
+
+@pytest.fixture(params=SHIPPED, ids=" ".join)
+def model(request: pytest.FixtureRequest) -> OnnxModel:
+    return load(MODELS, *request.param)
+
+
+def test_the_models_of_the_first_release_ship() -> None:
+    assert {("cnc-failure", "1.0.0"), ("pdm-failure", "1.0.0")} <= set(SHIPPED)
+
+
+def test_the_page_says_what_the_card_says(model: OnnxModel) -> None:
+    card = model.card
+    assert (MODELS / card.name / card.version / "card.md").read_text(encoding="utf-8") == page(card)
+
+
+def test_the_file_has_the_opsets_of_the_card_and_stays_small(model: OnnxModel) -> None:
+    content = (MODELS / model.card.name / model.card.version / "model.onnx").read_bytes()
+    opsets = {one.domain: one.version for one in onnx.load_from_string(content).opset_import}
+    assert opsets["ai.onnx.ml"] == model.card.ml_opset
+    assert opsets.get("", model.card.opset) <= model.card.opset
+    assert len(content) <= 500_000
+
+
+def test_onnx_runtime_answers_as_the_trained_estimator_did(model: OnnxModel) -> None:
+    assert model.card.parity.p999_difference <= 1e-4
+    assert model.card.parity.flip_count == 0
+
+
+def test_every_column_can_be_filled_from_the_inputs_of_the_card(model: OnnxModel) -> None:
+    card = model.card
+    names = tuple(channel.name for channel in card.inputs)
+    binding = ModelBinding(
+        model=card.name,
+        version=card.version,
+        inputs=tuple((name, name) for name in names),
+        threshold=card.threshold,
+        features=card.feature_names,
+        attributes=tuple((attribute.name, 0.0) for attribute in card.attributes),
+    )
+    assert problems(binding, names, max(1, len(card.taus_ms))) == ()
+    components = {name.partition(".")[2] for name in card.feature_names if name.startswith("hours_since.")}
+    assert components == set(card.components)
+
+
+def test_a_card_is_honest_about_simulated_data(model: OnnxModel) -> None:
+    card = model.card
+    assert card.not_for
+    assert not card.data.simulated or "no figure here proves performance in the field" in page(card)
+
+
+def test_every_figure_lies_in_its_interval(model: OnnxModel) -> None:
+    for figure in model.card.metrics:
+        if figure.low is not None and figure.high is not None:
+            assert figure.low <= figure.value <= figure.high, figure.name
+
+
+def test_models_seldom_abstain_on_the_kind_of_data_they_were_made_from(model: OnnxModel) -> None:
+    assert model.card.metric("abstained").value <= 0.001
+    assert model.card.metric("abstainedFailing").value <= 0.01
+
+
+def test_cnc_failure_holds_its_bars() -> None:
+    card = load(MODELS, "cnc-failure", "1.0.0").card
+    assert card.metric("prAuc").value >= 0.89
+    assert card.metric("f1").value >= 0.86
+
+
+def test_pdm_failure_holds_its_bars() -> None:
+    card = load(MODELS, "pdm-failure", "1.0.0").card
+    assert card.metric("prAuc").value >= 0.80
+    assert card.metric("eventRecall").value >= 0.95
+    assert card.metric("falseEpisodes").value <= 1.0
+
+
+def test_the_cnc_card_agrees_with_a_fresh_evaluation() -> None:
+    path = data("ai4i2020") / "ai4i2020.csv"
+    model = load(MODELS, "cnc-failure", "1.0.0")
+    if (fingerprint(path),) != model.card.data.files:
+        pytest.skip("the card was made from another copy of the data")
+    rows, labels = cnc_failure.load(path)
+    assert describe(rows, cnc_failure.FEATURES, cnc_failure.UNITS) == model.card.features
+    # One of the card's five folds, trained again: within the interval, since folds vary more than all.
+    train, test = next(cnc_failure.folds().split(rows, labels))
+    fresh, threshold = cnc_failure.fit(rows[train], labels[train])
+    probabilities = fresh.predict_proba(rows[test])[:, 1]
+    assert average_precision_score(labels[test], probabilities) >= 0.85
+    warned = probabilities >= threshold
+    assert 2 * (warned & (labels[test] == 1)).sum() / (warned.sum() + labels[test].sum()) >= 0.82
+
+
+def test_the_pdm_card_agrees_with_a_fresh_evaluation_of_the_shipped_file() -> None:
+    folder = data("azure_pdm")
+    model = load(MODELS, "pdm-failure", "1.0.0")
+    if tuple(fingerprint(path) for path in files(folder)) != model.card.data.files:
+        pytest.skip("the card was made from another copy of the data")
+    train, test = pdm_failure.split(read_hours(folder, read_records(folder)))
+    assert not set(train.machine.tolist()) & set(test.machine.tolist())
+    probabilities = np.array(model.probabilities([tuple(row) for row in test.rows.tolist()]))
+    found = episodes(test, probabilities, model.card.threshold)
+    months = len(test.at) / MONTH_HOURS
+    fresh = {
+        "prAuc": average_precision_score(test.failing, probabilities),
+        "eventRecall": (~np.isnan(found.event_lead_ms)).mean(),
+        "falseEpisodes": found.episode_false.sum() / months,
+    }
+    assert fresh == {name: pytest.approx(model.card.metric(name).value, abs=1e-3) for name in fresh}
+
+
+def test_verify_says_which_models_are_sound() -> None:
+    result = CliRunner().invoke(app, ["verify"])
+    assert result.exit_code == 0
+    assert result.output.count(": sound") == len(SHIPPED)
+
+
+def test_verify_fails_on_a_model_that_was_tampered_with(tmp_path: Path) -> None:
+    place = tmp_path / "cnc-failure" / "1.0.0"
+    place.mkdir(parents=True)
+    content = (MODELS / "cnc-failure/1.0.0/model.onnx").read_bytes()
+    (place / "model.onnx").write_bytes(content + b"\x00")
+    (place / "card.json").write_bytes((MODELS / "cnc-failure/1.0.0/card.json").read_bytes())
+    result = CliRunner().invoke(app, ["verify", "--json", "--models", str(tmp_path)])
+    assert result.exit_code == 1
+    assert hashlib.sha256(content + b"\x00").hexdigest() in json.loads(result.output)[0]["refused"]
+
+
+def test_list_and_show_read_the_cards() -> None:
+    listed = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
+    assert [(card["name"], card["version"]) for card in listed] == SHIPPED
+    shown = CliRunner().invoke(app, ["show", "cnc-failure", "--json"])
+    assert ModelCard.model_validate_json(shown.output).name == "cnc-failure"
+    assert "Do not use it for" in CliRunner().invoke(app, ["show", "pdm-failure"]).output
+    assert CliRunner().invoke(app, ["show", "crystal-ball"]).exit_code == 2
