@@ -48,7 +48,18 @@ def main() -> int:
     whole.add_argument("--ports-from", type=int, help="number all ports from here; 0 takes any free ones")
     whole.add_argument("--functions", metavar="APPDIR", type=Path, help="also run this function app")
     whole.add_argument("--workers", type=int, default=1, help="how many hosts run it (default: 1)")
+    show = commands.add_parser("run", help="a factory at work: everything, with a live table")
+    show.add_argument("--dir", help="the folder that keeps its state (default: .local)")
+    show.add_argument("--factory", type=Path, default=Path("factories/smart-factory.yaml"))
+    show.add_argument("--seconds", type=float, help="stop by itself after this long (default: Ctrl-C)")
+    show.add_argument("--seed", type=int, default=7, help="the same seed gives the same plant")
+    show.add_argument("--history-s", type=int, default=600, help="the plant has been running this long")
+    show.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
+    show.add_argument("--scenario", default="scattered", help="faults: a file, `scattered` or `none`")
+    show.add_argument("--ports-from", type=int, help="number all ports from here; 0 takes any free ones")
     options = parser.parse_args()
+    if options.command == "run":
+        return run_demo(options)
     if options.command == "up":
         app = options.functions and options.functions.absolute()
         return up(UpOptions(options.dir, options.ports_from, app, options.workers))
@@ -70,6 +81,23 @@ def main() -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    # Imported here: it brings the whole backend, which no single service needs.
+    demo = import_module("local.demo")
+    return demo.demo(
+        demo.DemoOptions(
+            folder=options.dir,
+            factory=options.factory,
+            seconds=options.seconds,
+            seed=options.seed,
+            history_s=options.history_s,
+            speed=options.speed,
+            scenario=options.scenario,
+            ports_from=options.ports_from,
+        )
+    )
 
 
 if __name__ == "__main__":
