@@ -2,9 +2,9 @@
 
 import azure.functions as func
 
-from functions import api, automate, devices, notify, telemetry, timers
+from functions import api, automate, devices, notify, relays, telemetry, timers
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (telemetry, notify, automate, devices, timers, api):
+for module in (telemetry, relays, notify, automate, devices, timers, api):
     app.register_functions(module.bp)

@@ -23,6 +23,9 @@ from shared.generation import Generation
 from shared.ingest import Ingest
 from shared.notify import Notifier
 from shared.ports import Documents, Events, Twins
+from shared.relay.events import EventRelay
+from shared.relay.scopes import ScopeRelay
+from shared.relay.twins import TwinRelay
 from shared.scoring import Scorer
 from shared.settings import Settings
 from shared.specs import SpecStore
@@ -42,6 +45,9 @@ class App:
     ingest: Ingest
     twins: Twins
     events: Events
+    relay_twins: TwinRelay
+    relay_events: EventRelay
+    relay_scopes: ScopeRelay
     notify: Notifier
     automate: Automator
 
@@ -106,6 +112,9 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         ingest=Ingest(machines, specs, documents, scorer),
         twins=twins,
         events=events,
+        relay_twins=TwinRelay(twins, documents),
+        relay_events=EventRelay(events, documents),
+        relay_scopes=ScopeRelay(documents, specs),
         notify=Notifier(documents, specs, webhook, setting=os.environ.get, clock=_now),
         automate=Automator(documents, specs, IoTHubMethods(settings.iot_hub), clock=_now),
     )

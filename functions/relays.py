@@ -1,0 +1,72 @@
+"""Committed documents to the outside: one function a sink, each with leases and retries of its own."""
+
+# The decorators of azure-functions take untyped keyword arguments.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from collections.abc import Callable
+from typing import Any
+
+import azure.functions as func
+
+from shared.bootstrap import app
+from shared.ports import Document
+
+bp = func.Blueprint()
+
+
+def _relay(prefix: str, *, poll_ms: int, at_most: int) -> Callable[[Any], Any]:
+    """The change feed of `machines` from its beginning, under the leases `prefix`.
+
+    A batch that fails comes again until it succeeds: a sink that is away holds back its own
+    function and no other.
+    """
+
+    def decorate(function: Any) -> Any:
+        triggered = bp.cosmos_db_trigger(
+            arg_name="documents",
+            connection="Cosmos",
+            database_name="%MILLWRIGHT_COSMOS_DATABASE%",
+            container_name="machines",
+            lease_container_name="leases",
+            lease_container_prefix=prefix,
+            create_lease_container_if_not_exists=False,
+            start_from_beginning=True,  # pyright: ignore[reportArgumentType]  # declared a time, is a bool
+            feed_poll_delay=poll_ms,
+            max_items_per_invocation=at_most,
+        )(function)
+        return bp.retry(
+            strategy="exponential_backoff",
+            max_retry_count="-1",
+            minimum_interval="00:00:01",
+            maximum_interval="00:01:00",
+        )(triggered)
+
+    return decorate
+
+
+@bp.function_name("relay_twins")
+@_relay("twins-", poll_ms=1_000, at_most=300)
+async def relay_twins(documents: func.DocumentList) -> None:
+    """Digital Twins shows what was committed."""
+    backend = await app()
+    await backend.relay_twins(_plain(documents))
+
+
+@bp.function_name("relay_events")
+@_relay("events-", poll_ms=1_000, at_most=1_000)
+async def relay_events(documents: func.DocumentList) -> None:
+    """Event Grid tells what happened."""
+    backend = await app()
+    await backend.relay_events(_plain(documents))
+
+
+@bp.function_name("relay_scopes")
+@_relay("scopes-", poll_ms=5_000, at_most=1_000)
+async def relay_scopes(documents: func.DocumentList) -> None:
+    """Lines, sites and the enterprise sum up their machines."""
+    backend = await app()
+    await backend.relay_scopes(_plain(documents))
+
+
+def _plain(documents: func.DocumentList) -> list[Document]:
+    return [document.data for document in documents]
