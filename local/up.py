@@ -82,3 +82,5 @@ def _print_meters(cloud: LocalCloud) -> None:
             table.add_row(name, figure, f"{amount:,.10g}")
     if table.row_count:
         Console().print(table)
+    else:
+        _tell("Since start, Azure would have metered nothing")

@@ -9,7 +9,8 @@ from croniter import croniter
 
 from local.functions.host_json import time_span_s
 
-_FIELD = re.compile(r"[A-Za-z0-9*,/-]+")
+_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec sun mon tue wed thu fri sat"
+_FIELD = re.compile(rf"(?:[0-9*,/-]|{_NAMES.replace(' ', '|')})+", re.IGNORECASE)
 _USE_MONITOR_FROM_S = 60
 
 

@@ -117,7 +117,7 @@ def grid(event: func.EventGridEvent) -> None:
 @app.function_name("cloud")
 @app.event_grid_trigger(arg_name="event")
 def cloud(event: func.CloudEvent) -> None:
-    record("cloud", id=event.id, source=event.source, type=event.type, data=event.data)
+    record("cloud", id=event.id, source=event.source, type=event.type, data=event.get_json())
 
 
 @app.function_name("tick")
