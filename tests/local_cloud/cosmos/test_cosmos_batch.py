@@ -72,7 +72,9 @@ def test_a_patch_with_a_filter_predicate_in_a_batch(container: ContainerProxy) -
     step = [{"op": "incr", "path": "/v", "value": 1}]
     container.execute_item_batch([("patch", ("1", step), {"filter_predicate": "from c where c.v = 1"})], "a")
     with pytest.raises(CosmosBatchOperationError) as failed:
-        container.execute_item_batch([("patch", ("1", step), {"filter_predicate": "from c where c.v = 1"})], "a")
+        container.execute_item_batch(
+            [("patch", ("1", step), {"filter_predicate": "from c where c.v = 1"})], "a"
+        )
     assert failed.value.status_code == 412
     assert container.read_item("1", "a")["v"] == 2
 

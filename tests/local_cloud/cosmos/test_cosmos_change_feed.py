@@ -17,7 +17,9 @@ def read_on(container: ContainerProxy, continuation: str | None, **start: Any) -
     return found, container.client_connection.last_response_headers["etag"]
 
 
-def test_each_document_appears_once_in_its_latest_version_in_order_of_change(container: ContainerProxy) -> None:
+def test_each_document_appears_once_in_its_latest_version_in_order_of_change(
+    container: ContainerProxy,
+) -> None:
     for i in range(5):
         container.create_item({"id": str(i), "pk": "a", "v": 0})
     container.upsert_item({"id": "1", "pk": "a", "v": 1})
@@ -80,7 +82,9 @@ def test_all_changes_of_a_batch_come_on_one_page(container: ContainerProxy) -> N
     container.create_item({"id": "first", "pk": "a"})
     container.execute_item_batch([("create", ({"id": f"b{i}", "pk": "a"},)) for i in range(20)], "a")
     container.create_item({"id": "last", "pk": "a"})
-    pages = container.query_items_change_feed(start_time="Beginning", partition_key="a", max_item_count=3).by_page()
+    pages = container.query_items_change_feed(
+        start_time="Beginning", partition_key="a", max_item_count=3
+    ).by_page()
     listed = [[item["id"] for item in page] for page in pages]
     assert [item for page in listed for item in page] == ["first", *(f"b{i}" for i in range(20)), "last"]
     assert len(listed) <= 2

@@ -1,6 +1,7 @@
 """What keys, bytes and crashes may not do."""
 
 import asyncio
+import base64
 import json
 import socket
 import threading
@@ -32,8 +33,6 @@ def request(service: Any, verb: str, path: str, body: bytes = b"", **headers: st
     parts = [part for part in path.split("/") if part]
     kind, link = (parts[-1], parts[:-1]) if len(parts) % 2 else (parts[-2], parts)
     signed = signature(service.endpoints["cosmosKey"], verb, kind, "/".join(link), date)
-    import base64
-
     token = quote(f"type=master&ver=1.0&sig={base64.b64encode(signed).decode()}", safe="")
     given = {"authorization": token, "x-ms-date": date, "content-type": "application/json"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -60,13 +59,17 @@ def test_a_signature_older_than_fifteen_minutes_is_refused(service: Any) -> None
         assert "not valid at the current time" in body["message"]
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", "type%3Dmaster%26ver%3D1.0%26sig%3D%21%21", "type%3Daad%26sig%3Dx"])
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "type%3Dmaster%26ver%3D1.0%26sig%3D%21%21", "type%3Daad%26sig%3Dx"]
+)
 def test_a_malformed_authorization_is_refused(service: Any, token: str) -> None:
     status, body = request(service, "GET", "/dbs", authorization=token)
     assert (status, body["code"]) == (401, "Unauthorized")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b'{"id": NaN}', b"[" * 100_000, b'"text"', b"null"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"\xff\xfe", b'{"id": NaN}', b"[" * 100_000, b'"text"', b"null"]
+)
 def test_a_malformed_document_is_a_bad_request(service: Any, container: Any, body: bytes) -> None:
     path = f"/dbs/tests/colls/{container.id}/docs"
     status, answer = request(service, "POST", path, body, x_ms_documentdb_partitionkey='["a"]')
@@ -92,7 +95,9 @@ def test_a_malformed_partition_key_header_is_a_bad_request(service: Any, contain
         {"x_ms_continuation": "eyJrIjogMX0="},
     ],
 )
-def test_malformed_feed_headers_are_bad_requests(service: Any, container: Any, headers: dict[str, str]) -> None:
+def test_malformed_feed_headers_are_bad_requests(
+    service: Any, container: Any, headers: dict[str, str]
+) -> None:
     status, answer = request(service, "GET", f"/dbs/tests/colls/{container.id}/docs", **headers)
     assert (status, answer["code"]) == (400, "BadRequest")
 
@@ -155,9 +160,7 @@ def test_what_was_acknowledged_survives_kill_9(launch: Callable[..., Any]) -> No
 
             async def writer(number: int) -> None:
                 for i in range(10_000):
-                    operations = [
-                        ("create", ({"id": f"{number}-{i}-{j}", "pk": "a"},)) for j in range(3)
-                    ]
+                    operations = [("create", ({"id": f"{number}-{i}-{j}", "pk": "a"},)) for j in range(3)]
                     await container.execute_item_batch(operations, "a", retry_write=0)
                     acknowledged.append(f"{number}-{i}")
                     if len(acknowledged) > 50:
@@ -210,7 +213,9 @@ def test_numbers_of_changes_are_never_used_twice(launch: Callable[..., Any]) -> 
         assert [item["id"] for item in feed] == ["3"]
 
 
-components = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=60)
+components = (
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=60)
+)
 
 
 @given(st.lists(components, min_size=1, max_size=3))
@@ -219,6 +224,6 @@ def test_effective_partition_keys_equal_the_sdks(values: list[Any]) -> None:
     hierarchical = SdkPartitionKey(path=paths, kind="MultiHash")  # pyright: ignore[reportCallIssue, reportArgumentType]
     single = SdkPartitionKey(path="/p")
     ours = effective_partition_key(tuple(values), multi_hash=True)
-    assert ours == hierarchical._get_effective_partition_key_string(values)  # noqa: SLF001
+    assert ours == hierarchical._get_effective_partition_key_string(values)
     first = effective_partition_key((values[0],), multi_hash=False)
-    assert first == single._get_effective_partition_key_string(values[:1])  # noqa: SLF001
+    assert first == single._get_effective_partition_key_string(values[:1])
