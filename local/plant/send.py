@@ -130,16 +130,15 @@ async def _play(
     seconds: int | None,
     sent: Sent,
 ) -> None:
-    """Step the plant at its pace and hand every event to its device."""
+    """Step the plant at its pace, each second when it is over, and hand every event to its device."""
     started, first = time.monotonic(), stream.at
     done = 0
     while not until.is_set() and (seconds is None or done < seconds):
         due = first + (time.monotonic() - started) * speed * 1000
-        if speed > 1 and stream.at >= time.time() * 1000:
-            started, first, speed = time.monotonic(), stream.at, 1.0
-            continue
+        if speed > 1:
+            due = min(due, time.time() * 1000)
         sent.behind_s = max(0.0, (due - stream.at) / 1000 - 1)
-        if stream.at > due:
+        if stream.at + 1000 > due:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), TICK_S)
             continue
