@@ -1,0 +1,215 @@
+"""Roll-ups count each machine once, with its newest elements, whatever is delivered how often."""
+
+import random
+from itertools import groupby
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.ports import Document, Unavailable
+from shared.relay.rollup import contribution, total
+from shared.relay.scopes import ScopeRelay
+from tests.memory import MemoryDocuments
+from tests.projected import SHIFT, alarms, oee, twin
+from tests.sinks import Time
+
+MINUTE = 60_000
+
+
+class NoSites:
+    """Nothing was applied: the relay falls back to the usual bands."""
+
+    async def current_site(self, site_id: str) -> None:
+        return None
+
+
+class Relay:
+    """A scope relay over a store in memory; `worker` starts one that remembers nothing."""
+
+    def __init__(self) -> None:
+        self.documents = MemoryDocuments()
+        self.time = Time()
+        self.worker()
+
+    def worker(self) -> None:
+        self.relay = ScopeRelay(self.documents, NoSites(), clock=self.time, sleep=self.time.sleep)
+
+    async def __call__(self, *documents: Document) -> None:
+        await self.relay(documents)
+
+    def scope(self, scope_id: str, document_id: str = f"oee:{SHIFT}") -> Document:
+        return self.documents.partition("scopes", scope_id)[document_id]
+
+
+async def test_elements_are_summed_and_then_divided_on_every_level() -> None:
+    relay = Relay()
+    busy = 60 * MINUTE
+    await relay(
+        oee("M-1", 60, production_ms=busy, good=360),
+        oee("M-2", 60, production_ms=busy // 2, stop_ms=busy // 2, good=90, reject=30),
+        oee("M-3", 60, line_id="LINE-2", stop_ms=2 * busy),
+    )
+    line = relay.scope("LINE-1")
+    assert line["availability"] == 0.75
+    assert line["quality"] == 0.9375
+    assert line["effectiveness"] == round(480 * 10_000 / (1.5 * busy), 6)
+    assert line["elements"]["rejects"] == {"scratch": 30}
+    assert (line["childCount"], line["level"], line["shiftId"]) == (2, "line", SHIFT)
+    site = relay.scope("SITE-1")
+    assert site["availability"] == 0.375
+    assert site["childCount"] == 2
+    assert relay.scope("enterprise")["elements"] == site["elements"]
+
+
+async def test_an_average_of_ratios_is_never_taken() -> None:
+    relay = Relay()
+    await relay(
+        oee("M-1", 1, production_ms=1 * MINUTE),
+        oee("M-2", 60, line_id="LINE-2", stop_ms=99 * MINUTE),
+    )
+    assert relay.scope("SITE-1")["availability"] == 0.01
+
+
+async def test_a_newer_measurement_replaces_the_older_and_not_the_other_way_round() -> None:
+    relay = Relay()
+    await relay(oee("M-1", 2, good=2))
+    await relay(oee("M-1", 1, good=1))
+    assert relay.scope("SITE-1")["elements"]["goodCount"] == 2
+    await relay(oee("M-1", 480, good=3, final=True))
+    await relay(oee("M-1", 480, good=3, final=True, late=1))
+    await relay(oee("M-1", 480, good=3, final=True))
+    assert relay.scope("LINE-1")["lateCount"] == 1
+    assert relay.scope("enterprise")["lateCount"] == 1
+
+
+async def test_a_scope_is_final_when_all_its_machines_are() -> None:
+    relay = Relay()
+    await relay(oee("M-1", 480, final=True), oee("M-2", 479))
+    assert not relay.scope("LINE-1")["final"]
+    await relay(oee("M-2", 480, final=True))
+    assert relay.scope("LINE-1")["final"]
+    assert relay.scope("enterprise")["final"]
+
+
+async def test_status_counts_states_and_alarms() -> None:
+    relay = Relay()
+    await relay(
+        twin("M-1", alarms=alarms(2, 1, "high")),
+        twin("M-2", state="Held", silent=True, alarms=alarms(1, 1, "critical")),
+        twin("M-3", blocked="a bug", health={"warning": True}),
+    )
+    status = relay.scope("SITE-1", "status")
+    assert status["states"] == {"Execute": 2, "Held": 1}
+    assert status["alarms"] == alarms(3, 2, "critical")
+    assert (status["machineCount"], status["silentCount"], status["blockedCount"]) == (3, 1, 1)
+    assert status["warningCount"] == 1
+
+
+async def test_a_twin_that_only_measures_anew_causes_no_write() -> None:
+    relay = Relay()
+    await relay(twin("M-1"))
+    before = relay.documents.commit_count
+    await relay(twin("M-1", 2, signals={}))
+    assert relay.documents.commit_count == before
+    await relay(twin("M-1", 1, state="Held"))
+    assert relay.scope("LINE-1", "status")["states"] == {"Execute": 1}
+
+
+async def test_a_scope_is_written_at_most_every_five_seconds_and_the_last_value_always() -> None:
+    relay = Relay()
+    started = relay.time.now
+    for minute in range(1, 11):
+        await relay(oee("M-1", minute, good=minute))
+    assert relay.time.now - started >= 9 * 5
+    assert relay.scope("enterprise")["elements"]["goodCount"] == 10
+    assert relay.scope("LINE-1")["version"] == 10
+
+
+async def test_two_workers_that_write_the_same_scope_lose_nothing() -> None:
+    relay, other = Relay(), Relay()
+    other.documents = relay.documents
+    other.worker()
+    await relay(oee("M-1", 1, good=1))
+    await other(oee("M-2", 1, good=10))
+    await relay(oee("M-1", 2, good=2))
+    await other(oee("M-2", 2, good=20))
+    for scope_id in ("LINE-1", "SITE-1", "enterprise"):
+        assert relay.scope(scope_id)["elements"]["goodCount"] == 22
+
+
+async def test_a_crash_between_the_levels_is_made_good_by_the_next_delivery() -> None:
+    relay = Relay()
+    for crash_after in (1, 2):
+        relay.documents.fail_after_commits = {relay.documents.commit_count + crash_after}
+        with pytest.raises(Unavailable):
+            await relay(oee("M-1", crash_after, good=crash_after))
+        relay.worker()
+        await relay(oee("M-1", crash_after, good=crash_after))
+        assert relay.scope("enterprise")["elements"]["goodCount"] == crash_after
+
+
+async def test_ten_thousand_machines_of_a_site_fit_into_documents() -> None:
+    relay = Relay()
+    machines = [
+        oee(f"LINE-{line}-MACHINE-{n}", 60, line_id=f"LINE-{line}", production_ms=n, good=n, reject=1)
+        for line in range(20)
+        for n in range(500)
+    ]
+    await relay(*machines)
+    assert relay.scope("SITE-1")["elements"]["goodCount"] == sum(d["elements"]["goodCount"] for d in machines)
+    sizes = [len(str(document)) for document in relay.documents.all("scopes")]
+    assert max(sizes) < 300_000
+
+
+SEEDS = st.integers(0, 2**32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=SEEDS, history=st.lists(st.integers(1, 6), min_size=1, max_size=6))
+async def test_however_documents_are_delivered_each_machine_counts_once_with_its_newest(
+    seed: int, history: list[int]
+) -> None:
+    """Repetition, any order, two workers, failures between commits; a failed batch comes again."""
+    chance = random.Random(seed)
+    feed = [
+        oee(
+            f"M-{n}",
+            minute,
+            line_id=f"LINE-{n % 3}",
+            site_id=f"SITE-{n % 2}",
+            good=minute * 10 + n,
+            stop_ms=minute,
+        )
+        for n, minutes in enumerate(history)
+        for minute in range(1, minutes + 1)
+    ]
+    newest = [oees[-1] for oees in (list(group) for _, group in groupby(feed, lambda d: d["machineId"]))]
+    for document in feed:
+        document["lineId"] = f"{document['siteId']}-{document['lineId']}"
+    workers = [Relay(), Relay()]
+    workers[1].documents = workers[0].documents
+    workers[1].worker()
+    deliveries = feed + [chance.choice(feed) for _ in feed]
+    chance.shuffle(deliveries)
+    store = workers[0].documents
+    while deliveries:
+        size = chance.randint(1, 6)
+        batch, deliveries = deliveries[:size], deliveries[size:]
+        store.fail_after_commits = {store.commit_count + chance.randint(1, 12)}
+        worker = chance.choice(workers)
+        if chance.random() < 0.1:
+            worker.worker()
+        try:
+            await worker(*batch)
+        except Unavailable:
+            deliveries = batch + deliveries
+    expected = total("oee", [contribution(document).content for document in newest])
+    assert relay_total(workers[0], "enterprise") == expected["elements"]
+    for site_id in {document["siteId"] for document in newest}:
+        mine = [contribution(d).content for d in newest if d["siteId"] == site_id]
+        assert relay_total(workers[0], site_id) == total("oee", mine)["elements"]
+
+
+def relay_total(relay: Relay, scope_id: str) -> Document:
+    return relay.scope(scope_id)["elements"]
