@@ -22,8 +22,11 @@ from shared.ports import Document, Documents
 SPECS = "specs"
 """The container, partitioned by /siteId."""
 
-REFRESH_EVERY_S = 10.0
+UNKNOWN_AFTER_S = 10.0
 """Unknown devices make the directory look again, at most this often."""
+
+KNOWN_AFTER_S = 30.0
+"""A known device's entry may be this old: so long a new version needs to reach every worker."""
 
 _MACHINE_SPEC = TypeAdapter(MachineSpec)
 
@@ -124,37 +127,17 @@ class SpecStore:
     async def device(self, device_id: str) -> DeviceEntry | None:
         """What the newest descriptions say about a device; None when no site lists it.
 
-        An unknown device makes the directory look for newer versions, but not more often than
-        every 10 s: a stranger that keeps sending costs nothing.
+        The directory looks for newer versions every 30 s, and for the sake of an unknown device
+        after 10 s already: a stranger that keeps sending costs nothing.
         """
-        entry = self._directory.get(device_id)
-        if entry is None:
-            await self._fresh()
-            entry = self._directory.get(device_id)
-        return entry
-
-    async def current_site(self, site_id: str) -> SiteDocument | None:
-        """The newest description of a site, not older than 10 s; None when it was never applied."""
-        version = (await self._fresh()).get(site_id)
-        return None if version is None else await self.site(site_id, version)
-
-    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
-        """The devices that report a machine, by the newest description; empty for an unknown machine."""
-        version = (await self._fresh()).get(site_id)
-        if version is None:
-            return ()
-        machine = (await self.line(site_id, line_id, version)).machines.get(machine_id)
-        return machine.devices if machine is not None else ()
-
-    async def _fresh(self) -> dict[str, int]:
-        if self._may_look():
+        if self._is_older_than(KNOWN_AFTER_S if device_id in self._directory else UNKNOWN_AFTER_S):
             async with self._looking:
-                if self._may_look():
+                if self._is_older_than(UNKNOWN_AFTER_S):
                     await self._look()
-        return self._current
+        return self._directory.get(device_id)
 
-    def _may_look(self) -> bool:
-        return self._looked_at is None or self._clock() - self._looked_at >= REFRESH_EVERY_S
+    def _is_older_than(self, seconds: float) -> bool:
+        return self._looked_at is None or self._clock() - self._looked_at >= seconds
 
     async def _look(self) -> None:
         current = {pointer.site_id: pointer.version for pointer in await self.current()}
