@@ -18,9 +18,10 @@ app = typer.Typer(
     help="Maintenance models: what they are for, and whether they are sound.", no_args_is_help=True
 )
 
-type AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-type Models = Annotated[Path, typer.Option(help="Folder of the maintenance models.", show_default="models")]
-type Name = Annotated[str, typer.Argument(help="The model, e.g. cnc-failure", show_default=False)]
+# Plain assignments: typer does not look into `type` aliases.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+Models = Annotated[Path, typer.Option(help="Folder of the maintenance models.", show_default="models")]
+Name = Annotated[str, typer.Argument(help="The model, e.g. cnc-failure", show_default=False)]
 
 
 @app.command(name="list")

@@ -40,7 +40,7 @@ def _parts(quantity: Quantity, unit: str) -> tuple[float, float, float]:
     if match is None:
         raise BadQuantity(f"{quantity!r} is not a number with a unit")
     if match[2] not in UNITS:
-        raise BadQuantity(f"{match[2]!r} is no unit known here")
+        raise BadQuantity(f"{quantity}: {match[2]!r} is no unit known here")
     try:
         return float(match[1]), *conversion(match[2], unit)
     except UnitClash as exc:

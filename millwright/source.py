@@ -68,7 +68,8 @@ class Source:
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             words = " ".join(part for part in (exc.context, exc.problem) if part)
-            raise Unreadable(1 if mark is None else mark.line + 1, words) from exc
+            line = 0 if mark is None else min(mark.line, len(text.splitlines()) - 1)
+            raise Unreadable(line + 1, words) from exc
         except (yaml.YAMLError, UnicodeDecodeError) as exc:
             raise Unreadable(1, str(exc).splitlines()[0]) from exc
         if root is None:
