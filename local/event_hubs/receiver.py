@@ -10,7 +10,7 @@ from local.event_hubs.amqp import types as t
 from local.event_hubs.amqp.encoding import encode
 from local.event_hubs.amqp.errors import AmqpError
 from local.event_hubs.amqp.link import OutgoingLink
-from local.event_hubs.partition import Partition
+from local.event_hubs.partition import Chunk, Partition
 from local.event_hubs.store import Store
 from local.meter import Meter
 
@@ -68,6 +68,7 @@ class EventSource:
     claim: Claim
     sequence: int
     wants_metrics: bool = False
+    page: Chunk | None = None
 
     def join(self) -> None:
         """Take the partition, by the rules of owner levels; AmqpError if another owner stands above."""
@@ -102,22 +103,24 @@ class EventSource:
     def on_events(self) -> None:
         """Send what there is, up to credit, window and socket."""
         while (room := self.link.sendable()) > 0:
-            chunk = self.store.read(self.partition, self.sequence)
+            chunk = self._turn_to_page()
             if chunk is None:
                 return
-            self.sequence = max(self.sequence, chunk.first_sequence)
             count = min(room, _WRITE_EVENTS, max(1, _WRITE_BYTES * len(chunk.ends) // len(chunk.body)))
             events = chunk.events(self.sequence, count)
-            if (
-                not events
-            ):  # a gap that retention left inside the chunk's numbers cannot happen, but must not spin
-                return
             self.sequence += len(events)
             self.meter.add("egress_events", len(events))
             if self.wants_metrics:
                 metrics = self._metrics()
                 events = [_with_delivery_annotations(event, metrics) for event in events]
             self.link.send(events)
+
+    def _turn_to_page(self) -> Chunk | None:
+        """The page with the next event; past what retention has removed, the first page that is left."""
+        self.sequence = max(self.sequence, self.partition.begin_sequence)
+        if self.page is None or not self.page.first_sequence <= self.sequence < self.page.next_sequence:
+            self.page = self.store.read(self.partition, self.sequence)
+        return self.page
 
     def _metrics(self) -> bytes:
         partition = self.partition

@@ -323,6 +323,12 @@ class Store:
 
     def _prune_partition(self, partition: Partition, older_than_ms: int, limit: int) -> int:
         base = partition.row_id << _SEQUENCE_BITS
+        oldest = self._database.execute(
+            "SELECT enqueued_ms FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
+            (base, base | partition.next_sequence),
+        ).fetchone()
+        if oldest is None or oldest[0] >= older_than_ms:
+            return 0
         rows = self._database.execute(
             "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks "
             "WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",

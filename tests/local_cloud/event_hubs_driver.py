@@ -132,7 +132,7 @@ def receive(
     client = EventHubConsumerClient.from_connection_string(
         connection, group, eventhub_name=hub, load_balancing_interval=0.2, **BRISK
     )
-    how = {"starting_position": "-1", "max_wait_time": 1} | how
+    how = {"starting_position": "-1", "max_wait_time": 0.2} | how
     got: list[EventData] = []
     thread = threading.Thread(
         target=client.receive_batch, args=(lambda _, events: got.extend(events),), kwargs=how
@@ -142,18 +142,25 @@ def receive(
         until(lambda: len(got) >= wanted, f"{wanted} events")
     finally:
         closing.aside(client, thread)
-    return got
+    return list(got)
 
 
 async def areceive(
     connection: str, hub: str, wanted: int, *, group: str = "$Default", **how: Any
 ) -> list[EventData]:
     """`wanted` events by the asynchronous client, from the beginning unless `how` says otherwise."""
-    how = {"starting_position": "-1", "max_wait_time": 1} | how
-    got: list[EventData] = []
+    return [event for _, event in await areceive_places(connection, hub, wanted, group=group, **how)]
 
-    async def keep(_: object, events: list[EventData]) -> None:
-        got.extend(events)
+
+async def areceive_places(
+    connection: str, hub: str, wanted: int, *, group: str = "$Default", **how: Any
+) -> list[tuple[str, EventData]]:
+    """As `areceive`, each event with its partition."""
+    how = {"starting_position": "-1", "max_wait_time": 0.2} | how
+    got: list[tuple[str, EventData]] = []
+
+    async def keep(context: Any, events: list[EventData]) -> None:
+        got.extend((context.partition_id, event) for event in events)
 
     client = consumer(connection, hub, group)
     task = asyncio.create_task(client.receive_batch(keep, **how))

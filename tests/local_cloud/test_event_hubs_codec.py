@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from azure.eventhub._buffered_producer._partition_resolver import PartitionResolver
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.event_hubs.amqp import types as t
@@ -17,6 +17,10 @@ from local.event_hubs.amqp.framing import FrameReader, frame
 from local.event_hubs.events import BATCH_FORMAT, split_delivery, stamp
 from local.event_hubs.messages import Record, encode_message, frame_records, read_records
 from local.event_hubs.partitioning import partition_of
+
+
+# A busy machine is no fault of a value's.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def number(kind: type[int], low: int, high: int) -> st.SearchStrategy[int]:
@@ -43,6 +47,7 @@ values = st.recursive(
 )
 
 
+@calm
 @given(values)
 def test_every_value_comes_back_with_its_type(value: t.Value):
     decoded, end = decode(encode(value))
@@ -51,12 +56,14 @@ def test_every_value_comes_back_with_its_type(value: t.Value):
     assert end == len(encode(value))
 
 
+@calm
 @given(st.binary(max_size=60))
 def test_any_bytes_decode_or_are_refused(data: bytes):
     with suppress(AmqpError):
         decode(data)
 
 
+@calm
 @given(values, st.data())
 def test_damaged_values_decode_or_are_refused(value: t.Value, data: st.DataObject):
     damaged = bytearray(encode(value))
@@ -65,6 +72,7 @@ def test_damaged_values_decode_or_are_refused(value: t.Value, data: st.DataObjec
         decode(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
 
 
+@calm
 @given(st.binary(max_size=80), st.sampled_from([0, BATCH_FORMAT]))
 def test_any_bytes_are_events_or_are_refused(data: bytes, message_format: int):
     with suppress(AmqpError):
@@ -105,6 +113,7 @@ def test_nan_survives():
     assert math.isnan(decoded)
 
 
+@calm
 @given(st.lists(st.binary(max_size=300), max_size=6), st.integers(1, 50))
 def test_frames_come_out_however_the_bytes_arrive(bodies: list[bytes], step: int):
     stream = b"".join(frame(number, body) for number, body in enumerate(bodies))
@@ -117,6 +126,7 @@ def test_frames_come_out_however_the_bytes_arrive(bodies: list[bytes], step: int
     assert out == list(enumerate(bodies))
 
 
+@calm
 @given(st.text(min_size=1, max_size=60, alphabet=st.characters(min_codepoint=1, max_codepoint=127)))
 def test_a_key_goes_where_the_buffered_producer_of_the_sdk_would_send_it(key: str):
     for partitions in (2, 4, 7, 32):
@@ -124,6 +134,7 @@ def test_a_key_goes_where_the_buffered_producer_of_the_sdk_would_send_it(key: st
         assert str(partition_of(key, partitions)) == resolver.get_partition_id_by_partition_key(key)
 
 
+@calm
 @given(st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=300))))
 def test_framed_records_come_back(records: list[tuple[str, bytes]]):
     assert list(read_records(frame_records(Record(*r) for r in records))) == records

@@ -176,7 +176,9 @@ class OutgoingLink(_Link):
         prefix = b"\x00\x53\x14\xc0\x19\x0b\x70" + struct.pack(">I", self.handle) + b"\x70"
         self._head = b"\x02\x00" + struct.pack(">H", session.channel) + prefix
         self._pack = struct.Struct(f">I{len(self._head)}sI{len(_TAIL)}s").pack
-        self._room = session.connection.peer_max_frame_size - (len(self._head) + len(_TAIL) + 8)
+        self._room = session.connection.peer_max_frame_size - _OVERHEAD
+        # The session's window counts frames; a message may need as many as this.
+        self._worst = -(-session.connection.limits.max_message_size // self._room)
 
     def detach(self, cause: AmqpError) -> None:
         """End the link from this side, with the reason."""
@@ -186,7 +188,8 @@ class OutgoingLink(_Link):
         """How many messages may be sent now: credit, session window and socket permitting."""
         if self.session.connection.write_paused:
             return 0
-        return min(self._credit, self.session.remote_incoming_window)
+        window = self.session.remote_incoming_window
+        return min(self._credit, max(1, window // self._worst) if window > 0 else 0)
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Send encoded messages, in one write. Call with no more than `sendable()`."""
