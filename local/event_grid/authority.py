@@ -28,7 +28,7 @@ def authorize(headers: Mapping[str, str], key: str, *, host: str, path: str, now
     if token is None and given.startswith(SCHEME):
         token = given.removeprefix(SCHEME)
     if (shared := headers.get("aeg-sas-key")) is not None:
-        if not hmac.compare_digest(shared.encode(), key.encode()):
+        if not hmac.compare_digest(_bytes(shared), _bytes(key)):
             raise errors.wrong_credential(host, "The key is not one of the topic's keys.")
     elif token is not None:
         _check_token(token, key, host, path, now)
@@ -40,8 +40,8 @@ def authorize(headers: Mapping[str, str], key: str, *, host: str, path: str, now
 
 def _check_token(token: str, key: str, host: str, path: str, now: float) -> None:
     signed, _, signature = token.rpartition("&s=")
-    expected = base64.b64encode(hmac.digest(base64.b64decode(key), signed.encode(), "sha256"))
-    if not hmac.compare_digest(unquote(signature).encode(), expected):
+    expected = base64.b64encode(hmac.digest(base64.b64decode(key), _bytes(signed), "sha256"))
+    if not hmac.compare_digest(_bytes(unquote(signature)), expected):
         raise errors.wrong_credential(host, "The signature does not match.")
     fields = dict(part.split("=", 1) for part in signed.split("&") if "=" in part)
     resource = urlsplit(unquote(fields.get("r", "")))
@@ -49,6 +49,11 @@ def _check_token(token: str, key: str, host: str, path: str, now: float) -> None
         raise errors.wrong_credential(host, "The signature is for another resource.")
     if (expires_at := _instant(unquote(fields.get("e", "")))) is None or expires_at <= now:
         raise errors.wrong_credential(host, "The signature has expired.")
+
+
+def _bytes(header: str) -> bytes:
+    """A header may hold bytes that are no text; they match nothing."""
+    return header.encode(errors="replace")
 
 
 def _instant(text: str) -> float | None:

@@ -77,10 +77,12 @@ def _cloud_documents(content_type: str, headers: Mapping[str, str], body: bytes)
 def _from_binary_mode(content_type: str, headers: Mapping[str, str], body: bytes) -> Json:
     """Attributes in headers, data in the body."""
     document: Json = {
-        name[3:].lower(): unquote(value) for name, value in headers.items() if name.lower().startswith("ce-")
+        name[3:].lower(): unquote(_header(value))
+        for name, value in headers.items()
+        if name.lower().startswith("ce-")
     }
     if content_type:
-        document["datacontenttype"] = headers["Content-Type"]
+        document["datacontenttype"] = _header(headers["Content-Type"])
     if not body:
         return document
     if content_type == "application/json" or content_type.endswith("+json"):
@@ -88,6 +90,11 @@ def _from_binary_mode(content_type: str, headers: Mapping[str, str], body: bytes
     if content_type.startswith("text/"):
         return document | {"data": body.decode("utf-8", "replace")}
     return document | {"data_base64": base64.b64encode(body).decode()}
+
+
+def _header(value: str) -> str:
+    """A header's text, with what is no UTF-8 replaced."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _cloud_event(document: Json) -> Event:

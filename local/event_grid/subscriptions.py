@@ -135,10 +135,17 @@ def requested(topic: str, name: str, topic_schema: Schema, body: Json) -> Subscr
 
 
 def _url(url: object) -> str:
-    parts = urlsplit(url) if isinstance(url, str) else None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise errors.invalid(f"The destination endpoint URL '{url}' is invalid.")
-    return cast(str, url)
+    refusal = errors.invalid(f"The destination endpoint URL '{url}' is invalid.")
+    if not isinstance(url, str):
+        raise refusal
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as exc:
+        raise refusal from exc
+    if not good:
+        raise refusal
+    return url
 
 
 def _schema(wanted: object, topic_schema: Schema) -> Schema:

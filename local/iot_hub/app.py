@@ -161,6 +161,7 @@ class IoTHub:
         self._announcer.deleted(device)
         if session := self._sessions.pop(device.device_id, None):
             session.close("the device was deleted")
+            self._announcer.disconnected(device.device_id)
 
     def _disconnected(self, device_id: str) -> None:
         self._set_connection(device_id, connected=False)

@@ -1,5 +1,6 @@
 """Publishing to Event Grid through azure-eventgrid: what it takes, what it refuses and how."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -311,3 +312,25 @@ async def test_unknown_operations_and_topics_say_so(grid: Any) -> None:
     status, answer = await post(grid, EVENT, SINGLE, "no-such-topic")
     assert (status, answer["error"]["code"]) == (404, "ResourceNotFound")
     assert json.dumps(answer)
+
+
+@pytest.mark.parametrize("header", ["aeg-sas-key", "aeg-sas-token", "Authorization", "ce-id", "Content-Type"])
+async def test_a_header_that_is_no_text_is_refused(grid: Any, header: str) -> None:
+    """Bytes, because no client library sends such a thing."""
+    lines = {
+        "Content-Type": b"application/octet-stream",
+        "aeg-sas-key": grid.endpoints["eventGridKey"].encode(),
+        "ce-id": b"1",
+        "ce-specversion": b"1.0",
+    }
+    if header in ("aeg-sas-token", "Authorization"):
+        del lines["aeg-sas-key"]
+    lines[header] = b"SharedAccessSignature r=1&e=\xff\xfe&s=\xff"
+    head = b"".join(name.encode() + b": " + value + b"\r\n" for name, value in lines.items())
+    reader, writer = await asyncio.open_connection("127.0.0.1", grid.ports["http"])
+    path = b"/topics/millwright/api/events"
+    writer.write(b"POST " + path + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" + head + b"\r\n")
+    status = (await reader.readline()).split()[1]
+    assert status in (b"400", b"401")
+    writer.close()
+    await writer.wait_closed()

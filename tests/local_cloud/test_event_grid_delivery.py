@@ -130,6 +130,7 @@ async def test_a_subscription_is_read_replaced_listed_and_deleted(grid: Any, web
         (400, {"retryPolicy": {"maxDeliveryAttempts": 31}}),
         (400, {"retryPolicy": {"eventTimeToLiveInMinutes": 0}}),
         (400, {"filter": []}),
+        (400, {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": "http://a:99999"}}}),
         (400, {"deadLetterDestination": {"properties": {"blobContainerName": "../.."}}}),
     ],
 )
