@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import CosmosBatchOperationError, CosmosHttpResponseError
 
 from shared.adapters.answers import error, translated
 from shared.adapters.containers import CONTAINERS, DATABASE
+from shared.adapters.transport import transport
 from shared.ports import (
     AlreadyDone,
     Conflict,
@@ -41,12 +41,12 @@ def cosmos_client(endpoint: str, credential: str | AsyncTokenCredential) -> Cosm
     """A client that says within seconds that the service is away, instead of retrying for minutes.
 
     The callers are retried by their triggers without limit, so the SDK need only bridge a short
-    throttling. Proxies and netrc are not looked up: the lookup costs two thread switches a request.
+    throttling.
     """
     return CosmosClient(
         endpoint,
         credential,
-        transport=AioHttpTransport(use_env_settings=False),
+        transport=transport(),
         connection_timeout=5,
         read_timeout=15,
         retry_throttle_total=4,

@@ -7,10 +7,10 @@ from typing import Any, Protocol, Self
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from shared.adapters.answers import translated
+from shared.adapters.transport import transport
 from shared.ports import Document
 
 
@@ -25,13 +25,14 @@ class _Client(Protocol):
 class AzureTwins:
     """One instance of the service. A throttled write is tried again twice, as Retry-After says."""
 
-    def __init__(self, url: str, credential: AsyncTokenCredential) -> None:
+    def __init__(
+        self, url: str, credential: AsyncTokenCredential, *, connection_verify: bool | str = True
+    ) -> None:
+        """`connection_verify` may name a file of certificate authorities to trust."""
         self._client: _Client = DigitalTwinsClient(
             url,
             credential,
-            transport=AioHttpTransport(use_env_settings=False),
-            connection_timeout=5,
-            read_timeout=15,
+            transport=transport(connection_verify=connection_verify),
             retry_total=2,
             retry_connect=0,
             retry_read=0,

@@ -7,10 +7,10 @@ from typing import Protocol, Self
 
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from shared.adapters.answers import translated
+from shared.adapters.transport import transport
 from shared.ports import Document
 
 MAX_REQUEST_BYTES = 1_000_000
@@ -31,9 +31,7 @@ class EventGridEvents:
         self._client: _Client = EventGridPublisherClient(
             endpoint,
             credential,
-            transport=AioHttpTransport(use_env_settings=False),
-            connection_timeout=5,
-            read_timeout=15,
+            transport=transport(),
             retry_total=2,
             retry_connect=0,
             retry_read=0,

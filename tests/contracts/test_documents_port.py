@@ -1,5 +1,6 @@
 """One contract for every document store: in memory, and Cosmos DB with one and with three ranges."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 
@@ -28,29 +29,28 @@ RANGES = {"cosmos": "1", "cosmos with three ranges": "3"}
 
 
 @pytest.fixture(scope="module")
-def services(launch: Callable[..., ServiceProcess]) -> Callable[[str], ServiceProcess]:
+def services(launch: Callable[..., ServiceProcess]) -> dict[str, ServiceProcess]:
+    """One service of each kind, with the containers made."""
+
+    async def make_containers(process: ServiceProcess) -> None:
+        async with cosmos_client(process.endpoints["cosmos"], process.endpoints["cosmosKey"]) as client:
+            await ensure(client)
+
     running: dict[str, ServiceProcess] = {}
-
-    def service(store: str) -> ServiceProcess:
-        if store not in running:
-            ranges = {"MILLWRIGHT_COSMOS_PARTITION_KEY_RANGES": RANGES[store]}
-            running[store] = launch("cosmos", environment=ranges)
-        return running[store]
-
-    return service
+    for store, ranges in RANGES.items():
+        running[store] = launch("cosmos", environment={"MILLWRIGHT_COSMOS_PARTITION_KEY_RANGES": ranges})
+        asyncio.run(make_containers(running[store]))
+    return running
 
 
 @pytest.fixture(params=["memory", *RANGES])
 async def documents(
-    request: pytest.FixtureRequest, services: Callable[[str], ServiceProcess]
+    request: pytest.FixtureRequest, services: dict[str, ServiceProcess]
 ) -> AsyncIterator[Documents]:
     if request.param == "memory":
         yield MemoryDocuments()
         return
-    endpoints = services(request.param).endpoints
-    async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
-        await ensure(client)
-    async with CosmosDocuments(cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"])) as store:
+    async with connect(services[request.param]) as store:
         yield store
 
 
@@ -235,38 +235,37 @@ async def test_a_cursor_that_nobody_gave_is_refused(documents: Documents, ordere
         await documents.page(MACHINES, sql, {}, limit=2, cursor=cursor)
 
 
-async def test_a_store_that_is_away_is_unavailable(launch: Callable[..., ServiceProcess]) -> None:
-    service = launch("cosmos")
-    endpoints = service.endpoints
+def connect(process: ServiceProcess, database: str = "millwright", key: str | None = None) -> CosmosDocuments:
+    key = key or process.endpoints["cosmosKey"]
+    return CosmosDocuments(cosmos_client(process.endpoints["cosmos"], key), database)
 
-    async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
-        await ensure(client)
-    async with CosmosDocuments(cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"])) as documents:
-        await documents.upsert(MACHINES, "M-1", document("M-1"))
-        service.kill()
+
+async def test_a_store_that_is_away_is_unavailable(services: dict[str, ServiceProcess]) -> None:
+    process = services["cosmos"]
+    async with connect(process) as documents:
+        await documents.upsert(MACHINES, "M-0", document("M-0"))
+        process.kill()
         with pytest.raises(Unavailable):
-            await documents.get(MACHINES, "M-1", "d1")
+            await documents.get(MACHINES, "M-0", "d1")
         with pytest.raises(Unavailable):
-            await documents.commit(MACHINES, "M-1", [Upsert(document("M-1"))])
+            await documents.commit(MACHINES, "M-0", [Upsert(document("M-0"))])
         with pytest.raises(Unavailable):
             await documents.page(MACHINES, "SELECT * FROM c", {}, limit=1)
-        service.start()
-        assert await read(documents, "M-1") == document("M-1")
+        process.start()
+        assert await read(documents, "M-0") == document("M-0")
 
 
 async def test_a_store_without_containers_says_what_is_missing(
-    launch: Callable[..., ServiceProcess],
+    services: dict[str, ServiceProcess],
 ) -> None:
-    endpoints = launch("cosmos").endpoints
-    with pytest.raises(Unavailable, match="container machines of database millwright does not exist"):
-        async with CosmosDocuments(cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"])):
+    with pytest.raises(Unavailable, match="container machines of database nowhere does not exist"):
+        async with connect(services["cosmos"], "nowhere"):
             pass
 
 
 async def test_a_wrong_key_is_unavailable_not_a_verdict_on_the_document(
-    launch: Callable[..., ServiceProcess],
+    services: dict[str, ServiceProcess],
 ) -> None:
-    endpoints = launch("cosmos").endpoints
     with pytest.raises(Unavailable, match="401"):
-        async with CosmosDocuments(cosmos_client(endpoints["cosmos"], "d3Jvbmc=")):
+        async with connect(services["cosmos"], key="d3Jvbmc="):
             pass
