@@ -20,6 +20,7 @@ from local.digital_twins.errors import (
     component_not_found,
     etag_mismatch,
     invalid_relationship,
+    limit_exceeded,
     relationship_not_found,
     relationships_not_deleted,
     target_not_found,
@@ -33,6 +34,7 @@ from local.digital_twins.store import Store
 from local.digital_twins.throttle import Throttle
 from local.service import Clock
 
+TWIN_LIMIT_BYTES = 32 * 1024
 PAGE = 100
 """Relationships in one page of a list."""
 
@@ -76,7 +78,7 @@ class TwinService:
         twin = new_twin(self._store.catalog, twin_id, body, self._now())
         model_id = model_of(twin)
         self.models.check_in_service(model_id)
-        return Answer(self._store.put_twin(twin_id, model_id, twin), str(twin["$etag"]))
+        return Answer(self._put(twin_id, twin), str(twin["$etag"]))
 
     def patch_twin(self, twin_id: str, body: Json, if_match: str | None, prefix: tuple[str, ...] = ()) -> str:
         """Returns the new ETag. `prefix` names the component that the paths are relative to."""
@@ -88,7 +90,7 @@ class TwinService:
         model_id = model_of(changed)
         if model_id != model_of(twin):
             self.models.check_in_service(model_id)
-        self._store.put_twin(twin_id, model_id, changed)
+        self._put(twin_id, changed)
         return str(changed["$etag"])
 
     def delete_twin(self, twin_id: str, if_match: str | None) -> None:
@@ -183,6 +185,16 @@ class TwinService:
 
     def charge_query(self, units: float) -> None:
         self._throttle.instance("query units", units)
+
+    def _put(self, twin_id: str, twin: JsonObject) -> bytes:
+        """Store a twin that is sound and not too large; metadata is the service's own and does not count."""
+        text = dump(twin)
+        if len(text) > TWIN_LIMIT_BYTES:
+            values: JsonObject = {name: value for name, value in twin.items() if name != "$metadata"}
+            if len(dump(values)) > TWIN_LIMIT_BYTES:
+                raise limit_exceeded(f"Twin {twin_id} would be larger than {TWIN_LIMIT_BYTES // 1024} KB.")
+        self._store.put_twin(twin_id, model_of(twin), text)
+        return text
 
     def _now(self) -> str:
         return instant(self._clock())

@@ -122,8 +122,7 @@ class Store:
     def twin(self, twin_id: str) -> JsonObject | None:
         return self._document("SELECT document FROM twins WHERE id = ?", (twin_id,))
 
-    def put_twin(self, twin_id: str, model_id: str, document: JsonObject) -> bytes:
-        text = dump(document)
+    def put_twin(self, twin_id: str, model_id: str, text: bytes) -> None:
         self.write(
             (
                 "INSERT INTO twins (id, model, document) VALUES (?, ?, ?) "
@@ -131,7 +130,6 @@ class Store:
                 (twin_id, model_id, text.decode()),
             )
         )
-        return text
 
     def delete_twin(self, twin_id: str) -> None:
         self.write(("DELETE FROM twins WHERE id = ?", (twin_id,)))
