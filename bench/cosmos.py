@@ -1,6 +1,7 @@
 """Throughput of the local Cosmos DB through azure-cosmos's asynchronous client.
 
-`python -m bench.cosmos [--json]`: the server runs in its own process on a fresh folder, this process is the client.
+`python -m bench.cosmos [--json]`: the server runs in its own process on a fresh folder, this process is the
+client.
 Each figure is the best of three rounds.
 """
 

@@ -1,7 +1,6 @@
 """Cosmos DB's REST interface on aiohttp: authorization, routes, headers, the meter."""
 
 import asyncio
-import contextlib
 import os
 import time
 import uuid
@@ -20,6 +19,7 @@ from local.cosmos.json_types import dump
 from local.cosmos.partition import PartitionKeyRange, even_ranges
 from local.cosmos.queries import Queries
 from local.cosmos.store import Store
+from local.cosmos.upkeep import Upkeep
 from local.cosmos.wire import Call, Reply, failure, segments
 from local.home import Home
 from local.meter import Meter
@@ -27,7 +27,8 @@ from local.service import Clock, bind
 
 RANGES_SETTING = "MILLWRIGHT_COSMOS_PARTITION_KEY_RANGES"
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
-PURGE_EVERY_S = 5.0
+SHUTDOWN_S = 2.0
+"""How long a stop waits for requests that are not finished, half-open ones among them."""
 
 
 def ranges_from_environment() -> tuple[PartitionKeyRange, ...]:
@@ -58,16 +59,14 @@ class Cosmos:
         self._queries = Queries(self._store, self._ranges)
         self._items = Items(self._store, self._ranges, self._queries)
         server = web.Server(self._handle, request_factory=_request, access_log=None)
-        self._runner = web.ServerRunner(server, handle_signals=False)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         await web.SockSite(self._runner, sock, backlog=512).start()
-        self._purging = asyncio.create_task(self._purge())
+        self._upkeep = Upkeep(self._store)
         return {"cosmos": f"http://127.0.0.1:{self._ports['http']}", "cosmosKey": self._key}
 
     async def stop(self) -> None:
-        self._purging.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._purging
+        await self._upkeep.stop()
         await self._runner.cleanup()
         self._queries.close()
         self._store.close()
@@ -77,12 +76,6 @@ class Cosmos:
 
     def meter(self) -> dict[str, float]:
         return self._meter.snapshot()
-
-    async def _purge(self) -> None:
-        while True:
-            await asyncio.sleep(PURGE_EVERY_S)
-            while self._store.purge_expired():
-                await asyncio.sleep(0)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         activity_id = request.headers.get("x-ms-activity-id") or str(uuid.uuid4())

@@ -51,7 +51,8 @@ def check(
         raise unauthorized(
             "The input authorization token can't serve the request. The wrong key is being used or the "
             "expected payload is not built as per the protocol. For more info: "
-            f"https://aka.ms/cosmosdb-tsg-unauthorized. Server used the following payload to sign: '{payload}'"
+            "https://aka.ms/cosmosdb-tsg-unauthorized. "
+            f"Server used the following payload to sign: '{payload}'"
         )
 
 

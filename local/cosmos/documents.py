@@ -69,7 +69,8 @@ class Documents:
         self._sql = store.connection
         table, uniques = container.table, container.uniques
         self._select = f"SELECT seq, etag, body, expires_at FROM {table} WHERE pk=? AND id=?"
-        self._insert = f"INSERT INTO {table}(seq, pk, id, epk, change, ts, expires_at, etag, body) VALUES(?,?,?,?,?,?,?,?,?)"
+        columns = "seq, pk, id, epk, change, ts, expires_at, etag, body"
+        self._insert = f"INSERT INTO {table}({columns}) VALUES(?,?,?,?,?,?,?,?,?)"
         self._update = f"UPDATE {table} SET change=?, ts=?, expires_at=?, etag=?, body=? WHERE seq=?"
         self._delete = f"DELETE FROM {table} WHERE seq=?"
         self._free_unique = f"DELETE FROM {uniques} WHERE pk=? AND id=?"

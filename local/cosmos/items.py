@@ -1,7 +1,6 @@
 """Documents over REST: point operations, batch, feeds, change feed, queries."""
 
 from email.utils import parsedate_to_datetime
-from sqlite3 import Connection
 
 from local.cosmos import batch, change_feed, charges
 from local.cosmos.batch import SLOTS_PER_CHANGE
@@ -133,9 +132,14 @@ class Items:
             raise not_implemented("the change feed in all versions and deletes mode")
         after = change_feed.position(call.headers.get("if-none-match"), container)
         page = change_feed.read(
-            self._connection, container, self.scope(call, container),
-            after=after, since=_since(call), limit=call.page_size(change_feed.DEFAULT_PAGE), now=self._store.clock(),
-        )  # fmt: skip
+            self._store.connection,
+            container,
+            self.scope(call, container),
+            after=after,
+            since=_since(call),
+            limit=call.page_size(change_feed.DEFAULT_PAGE),
+            now=self._store.clock(),
+        )
         headers = {"etag": f'"{page.continuation}"', **self._session(container, "")}
         size = sum(map(len, page.documents))
         charge = charges.query(size, len(page.documents))
@@ -146,10 +150,6 @@ class Items:
             container.rid.encode(), b",".join(page.documents), len(page.documents),
         )  # fmt: skip
         return Reply(200, body, headers, charge, "change_feed")
-
-    @property
-    def _connection(self) -> Connection:
-        return self._store.connection
 
     def _of(self, container: Container) -> Documents:
         if container.number not in self._documents:

@@ -33,7 +33,8 @@ def parse_patch(body: JsonObject) -> Patch:
         raise bad_request("The patch request must contain at least one operation.")
     if len(listed) > MAX_OPERATIONS:
         raise bad_request(
-            f"The number of patch operations can't exceed '{MAX_OPERATIONS}'. Current count: '{len(listed)}'. {LEARN}"
+            f"The number of patch operations can't exceed '{MAX_OPERATIONS}'. "
+            f"Current count: '{len(listed)}'. {LEARN}"
         )
     condition = body.get("condition")
     if condition is not None and not isinstance(condition, str):

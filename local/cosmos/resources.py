@@ -32,8 +32,10 @@ def account(origin: str) -> Reply:
     """The account document: one region, writable, reached under the address that the client used."""
     location: JsonObject = {"name": "Local", "databaseAccountEndpoint": f"{origin}/"}
     body: JsonObject = {
-        "_self": "", "id": "local", "_rid": "local", "media": "//media/", "addresses": "//addresses/", "_dbs": "//dbs/",
-        "writableLocations": [location], "readableLocations": [location], "enableMultipleWriteLocations": False,
+        "_self": "", "id": "local", "_rid": "local", "media": "//media/",
+        "addresses": "//addresses/", "_dbs": "//dbs/",
+        "writableLocations": [location], "readableLocations": [location],
+        "enableMultipleWriteLocations": False,
         "userReplicationPolicy": {"asyncReplication": False, "minReplicaSetSize": 1, "maxReplicasetSize": 4},
         "userConsistencyPolicy": {"defaultConsistencyLevel": "Session"},
         "systemReplicationPolicy": {"minReplicaSetSize": 1, "maxReplicasetSize": 4},
@@ -100,9 +102,11 @@ def partition_key_ranges(found: Container, ranges: tuple[PartitionKeyRange, ...]
         return Reply(304, None, {"etag": '"1"'}, kind="metadata")
     listed: list[Json] = [
         {
-            "_rid": f"{found.rid}{one.id}", "id": one.id, "_etag": '"1"', "minInclusive": one.low, "maxExclusive": one.high,
+            "_rid": f"{found.rid}{one.id}", "id": one.id, "_etag": '"1"',
+            "minInclusive": one.low, "maxExclusive": one.high,
             "ridPrefix": place, "_self": f"{found.body['_self']}pkranges/{found.rid}{one.id}/",
-            "throughputFraction": 1 / len(ranges), "status": "online", "parents": [], "_ts": found.body["_ts"],
+            "throughputFraction": 1 / len(ranges), "status": "online", "parents": [],
+            "_ts": found.body["_ts"],
         }
         for place, one in enumerate(ranges)
     ]  # fmt: skip
@@ -146,7 +150,8 @@ def _replacement(found: Container, given: JsonObject) -> JsonObject:
         raise bad_request("Document collection partition key cannot be changed.")
     if "uniqueKeyPolicy" in given and given["uniqueKeyPolicy"] != found.body.get("uniqueKeyPolicy"):
         raise bad_request(
-            "The unique index cannot be modified. To change the unique index, remove the collection and re-create a new one."
+            "The unique index cannot be modified. To change the unique index, remove the collection and "
+            "re-create a new one."
         )
     kept = {name: value for name, value in found.body.items() if name not in CHANGEABLE and name[0] != "_"}
     return {**kept, **{name: offered[name] for name in CHANGEABLE if name in offered}}

@@ -47,9 +47,11 @@ CREATE INDEX {uniques}_owner ON {uniques}(pk, id);
 
 
 def connect(path: Path) -> sqlite3.Connection:
+    """A connection whose commits survive kill -9; the log is moved by upkeep, not inside a request."""
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=512, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
     connection.execute("PRAGMA cache_size=-65536")
     connection.execute("PRAGMA busy_timeout=5000")
     return connection
@@ -202,7 +204,7 @@ class Store:
             self._drop(container)
         del self._containers[database, name]
 
-    def purge_expired(self, limit: int = 500) -> int:
+    def purge_expired(self, limit: int = 200) -> int:
         """Delete up to `limit` expired documents of each container; returns how many went.
 
         No change is recorded: in latest-version mode, expiry is as silent as a delete.

@@ -136,7 +136,8 @@ def query_plan(text: str, query: Query, parameters: JsonObject, supported: froze
         "offset": program.offset if query.limit else None,
         "limit": program.limit if query.limit else None,
         "orderBy": directions, "orderByExpressions": expressions,
-        "groupByExpressions": [], "groupByAliases": [], "aggregates": names, "groupByAliasToAggregateType": {},
+        "groupByExpressions": [], "groupByAliases": [], "groupByAliasToAggregateType": {},
+        "aggregates": names,
         "rewrittenQuery": _rewritten(text, query, program.offset, program.limit),
         "hasSelectValue": query.value is not None, "dCountInfo": None, "hasNonStreamingOrderBy": False,
     }  # fmt: skip

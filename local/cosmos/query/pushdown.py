@@ -50,8 +50,9 @@ def type_rank(path: Path) -> str:
     if path == ("id",):
         return str(STRING_RANK)
     return (
-        f"CASE json_type(body,'{_json_path(path)}') WHEN 'null' THEN 1 WHEN 'true' THEN 2 WHEN 'false' THEN 2 "
-        "WHEN 'integer' THEN 3 WHEN 'real' THEN 3 WHEN 'text' THEN 4 WHEN 'array' THEN 5 WHEN 'object' THEN 6 END"
+        f"CASE json_type(body,'{_json_path(path)}') WHEN 'null' THEN 1 WHEN 'true' THEN 2 WHEN 'false' "
+        "THEN 2 WHEN 'integer' THEN 3 WHEN 'real' THEN 3 WHEN 'text' THEN 4 WHEN 'array' THEN 5 "
+        "WHEN 'object' THEN 6 END"
     )
 
 

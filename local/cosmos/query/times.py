@@ -1,6 +1,7 @@
 """Date and time functions. Instants are strings `YYYY-MM-DDThh:mm:ss.fffffffZ` with 100 ns ticks.
 
-Computed in ticks since 0001-01-01, as the service does; a string that is no ISO 8601 UTC instant gives undefined.
+Computed in ticks since 0001-01-01, as the service does; a string that is no ISO 8601 UTC instant gives
+undefined.
 """
 
 import re
@@ -23,14 +24,16 @@ FORMAT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,7}
 PARTS = {
     name: part
     for part, names in {
-        "year": "year yyyy yy", "month": "month mm m", "day": "day dd d", "hour": "hour hh", "minute": "minute mi n",
+        "year": "year yyyy yy", "month": "month mm m", "day": "day dd d",
+        "hour": "hour hh", "minute": "minute mi n",
         "second": "second ss s", "millisecond": "millisecond ms", "microsecond": "microsecond mcs",
         "nanosecond": "nanosecond ns",
     }.items()
     for name in names.split()
 }  # fmt: skip
 FIXED_TICKS: dict[str, float] = {
-    "day": 86_400 * TICKS_PER_S, "hour": 3600 * TICKS_PER_S, "minute": 60 * TICKS_PER_S, "second": TICKS_PER_S,
+    "day": 86_400 * TICKS_PER_S, "hour": 3600 * TICKS_PER_S, "minute": 60 * TICKS_PER_S,
+    "second": TICKS_PER_S,
     "millisecond": 10_000, "microsecond": 10, "nanosecond": 0.01,
 }  # fmt: skip
 

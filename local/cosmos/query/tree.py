@@ -130,8 +130,8 @@ class Subquery:
 
 
 type Expression = (
-    Literal | UndefinedLiteral | Parameter | Name | Member | Unary | Binary | Junction | Conditional | Within | Between | Like
-    | Call | ArrayOf | ObjectOf | Subquery
+    Literal | UndefinedLiteral | Parameter | Name | Member | Unary | Binary | Junction | Conditional
+    | Within | Between | Like | Call | ArrayOf | ObjectOf | Subquery
 )  # fmt: skip
 
 

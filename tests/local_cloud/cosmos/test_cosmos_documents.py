@@ -312,7 +312,8 @@ def test_patch_applies_every_kind_of_operation(container: ContainerProxy) -> Non
     )
     kept = {key: value for key, value in patched.items() if key[0] != "_"}
     assert kept == {
-        "id": "1", "pk": "a", "n": 2.5, "list": [0, 2, 3, 4], "deep": {"x": 2, "y": {"z": None}}, "fresh": 3, "new": "o",
+        "id": "1", "pk": "a", "n": 2.5, "list": [0, 2, 3, 4], "deep": {"x": 2, "y": {"z": None}},
+        "fresh": 3, "new": "o",
     }  # fmt: skip
 
 

@@ -108,10 +108,16 @@ def answer(store: Store, container: Container, text: str, page_size: int) -> lis
     continuation: str | None = None
     while True:
         request = engine.Request(
-            connection=store.connection, indexes=Indexes(store.connection), container=container, scope=Scope(),
-            program=compile_query(parse(text), {}), parameters={}, limit=page_size, continuation=continuation,
+            connection=store.connection,
+            indexes=Indexes(store.connection),
+            container=container,
+            scope=Scope(),
+            program=compile_query(parse(text), {}),
+            parameters={},
+            limit=page_size,
+            continuation=continuation,
             now=time.time(),
-        )  # fmt: skip
+        )
         page = asyncio.run(engine.execute(request))
         found += page.results
         continuation = page.continuation
@@ -125,7 +131,7 @@ def expected(given_documents: list[dict[str, Any]], text: str) -> list[Any]:
     return [value for document in given_documents for value in run(program, {"": document})]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(predicate=predicates, page_size=st.integers(20, 200))
 def test_a_pushed_predicate_selects_what_the_evaluator_selects(
     store: Store, everything: Container, predicate: str, page_size: int
@@ -134,7 +140,7 @@ def test_a_pushed_predicate_selects_what_the_evaluator_selects(
     assert answer(store, everything, text, page_size) == expected(EVERYTHING, text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(predicate=predicates, path=paths, descending=st.booleans(), page_size=st.integers(5, 90))
 def test_order_by_in_sqlite_is_the_evaluators_order(
     store: Store, orderable: Container, predicate: str, path: str, descending: bool, page_size: int
