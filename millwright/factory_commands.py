@@ -17,13 +17,13 @@ MODELS = Path(__file__).parent.parent / "models"
 
 app = typer.Typer(help="Factory descriptions: check, compare, apply.", no_args_is_help=True)
 
-type File = Annotated[
+File = Annotated[
     Path,
     typer.Argument(help="The factory description, e.g. factories/smart-factory.yaml", show_default=False),
 ]
-type AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-type Models = Annotated[Path, typer.Option(help="Folder of the maintenance models.", show_default="models")]
-type Local = Annotated[
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+Models = Annotated[Path, typer.Option(help="Folder of the maintenance models.", show_default="models")]
+Local = Annotated[
     Path | None,
     typer.Option(
         "--local",

@@ -1,0 +1,231 @@
+"""The program as people run it, against the Cosmos DB and Digital Twins of the local cloud."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from millwright.__main__ import app
+from millwright.connect import connected, local_target
+from millwright.graph import Graph
+from shared.adapters.containers import ensure
+from shared.adapters.cosmos import cosmos_client
+from shared.specs import SpecStore
+from tests.local_cloud.conftest import ServiceProcess, launch
+
+__all__ = ["launch"]
+
+ROOT = Path(__file__).parents[2]
+SMART = ROOT / "factories" / "smart-factory.yaml"
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return json.loads(self.out)
+
+
+def millwright(*arguments: str | Path, **environment: str) -> Ran:
+    """Run a command in this process: starting one takes longer than most commands."""
+    found = CliRunner().invoke(
+        app, list(map(str, arguments)), env={"COLUMNS": "200", **environment}, prog_name="millwright"
+    )
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exc_info
+    return Ran(found.exit_code, found.stdout, found.stderr)
+
+
+def process(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """Run a command as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "millwright", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def cloud(launch: Callable[..., ServiceProcess], tmp_path: Path) -> Path:
+    """The folder of a local cloud with Cosmos DB and Digital Twins, containers made."""
+    cosmos = launch("cosmos", tmp_path)
+    twins = launch("digital-twins", tmp_path)
+    endpoints = {**cosmos.endpoints, **twins.endpoints, "ca": str(tmp_path / "ca.pem")}
+    (tmp_path / "endpoints.json").write_text(json.dumps(endpoints))
+
+    async def make() -> None:
+        async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
+            await ensure(client)
+
+    asyncio.run(make())
+    return tmp_path
+
+
+async def spec_limits(cloud: Path, version: int) -> dict[str, float]:
+    """Limit of rule temperature-high of two machines, in a version."""
+    async with connected(local_target(cloud)) as there:
+        store = SpecStore(there.documents, clock=time.monotonic)
+        specs = [
+            await store.machine_spec("GRAZ", "LINE-1", name, version)
+            for name in ("LINE-1-CNC-1", "LINE-1-ROBOT-1")
+        ]
+    return {
+        spec.machine_id: next(rule.limit for rule in spec.rules if rule.rule_id == "temperature-high")
+        for spec in specs
+    }
+
+
+async def pinned(cloud: Path) -> dict[str, int]:
+    """Machine -> the spec version that its state is pinned to."""
+    async with connected(local_target(cloud)) as there:
+        found = there.documents.query("machines", "SELECT * FROM c WHERE c.type = 'state'", {})
+        return {document["machineId"]: document["specVersion"] async for document in found}
+
+
+async def graph(cloud: Path) -> Graph:
+    async with connected(local_target(cloud)) as there:
+        return await there.twins.graph(Graph({}, {}, {}))
+
+
+def test_a_factory_is_applied_once_and_changed_where_its_file_changes(cloud: Path, tmp_path: Path) -> None:
+    planned = millwright("factory", "diff", SMART, "--local", cloud, "--json")
+    assert planned.code == 0
+    assert planned.json["changed"]
+    assert len(planned.json["sites"][0]["machinesAdded"]) == 12
+
+    first = millwright("factory", "apply", SMART, "--local", cloud)
+    assert first.code == 0, first.err
+    assert "version 1" in first.out
+    twins = asyncio.run(graph(cloud))
+    assert twins.twins["LINE-1-CNC-1"].model == "dtmi:millwright:CncMachine;1"
+    relations = {(one.source, one.name, one.target) for one in twins.relationships.values()}
+    assert {
+        ("MILLWRIGHT", "contains", "GRAZ"),
+        ("GRAZ", "contains", "LINE-1"),
+        ("LINE-1", "contains", "LINE-1-CNC-1"),
+        ("LINE-1-CNC-1", "feeds", "LINE-1-ROBOT-1"),
+        ("LINE-1-CNC-1", "contains", "LINE-1-CNC-1.temperature_c"),
+        ("LINE-1-CNC-1.temperature_c", "monitors", "LINE-1-CNC-1"),
+    } <= relations
+    assert set(asyncio.run(pinned(cloud)).values()) == {1}
+
+    again = millwright("factory", "apply", SMART, "--local", cloud, "--json")
+    assert (again.code, again.json["changed"]) == (0, False)
+
+    changed = tmp_path / "changed.yaml"
+    text = SMART.read_text(encoding="utf-8").replace("limit: 75 °C", "limit: 78 °C", 1)
+    changed.write_text(text.replace("name: Housings", "name: Bearing housings"), encoding="utf-8")
+    second = millwright("factory", "apply", changed, "--local", cloud, "--json")
+    assert second.code == 0, second.err
+    (site,) = second.json["sites"]
+    assert (site["version"], site["appliedVersion"], site["machinesAdded"]) == (2, 1, [])
+    assert site["machinesChanged"] == ["LINE-1-ROBOT-1", "LINE-2-ROBOT-1", "LINE-3-ROBOT-1"]
+    assert (second.json["twinsChanged"], second.json["twinsCreated"]) == (["LINE-1"], [])
+    assert asyncio.run(spec_limits(cloud, 1)) == {"LINE-1-CNC-1": 85.0, "LINE-1-ROBOT-1": 75.0}
+    assert asyncio.run(spec_limits(cloud, 2)) == {"LINE-1-CNC-1": 85.0, "LINE-1-ROBOT-1": 78.0}
+    versions = asyncio.run(pinned(cloud))
+    assert (versions["LINE-1-CNC-1"], versions["LINE-1-ROBOT-1"]) == (1, 2)
+
+
+def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) -> None:
+    """Killed once the first twins are written, which is in the middle."""
+    running = process("factory", "apply", SMART, "--local", cloud)
+    deadline = time.monotonic() + 60
+    while not asyncio.run(graph(cloud)).twins:
+        assert time.monotonic() < deadline
+        assert running.poll() is None, "it was done before it could be killed"
+    running.kill()
+    running.communicate()
+    assert asyncio.run(pinned(cloud)) == {}
+    assert millwright("factory", "apply", SMART, "--local", cloud).code == 0
+    done = millwright("factory", "diff", SMART, "--local", cloud, "--json")
+    assert not done.json["changed"]
+    assert len(asyncio.run(pinned(cloud))) == 12
+
+
+def test_a_broken_file_is_told_line_by_line_and_nothing_is_applied(cloud: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    text = SMART.read_text(encoding="utf-8").replace("limit: 75 °C", "limit: 75 bar", 1)
+    broken.write_text(text.replace("Europe/Vienna", "Europe/Viena"), encoding="utf-8")
+    found = millwright("factory", "apply", broken, "--local", cloud)
+    assert found.code == 1
+    places = re.findall(rf"^{re.escape(str(broken))}:(\d+): ", found.out, re.MULTILINE)
+    lines = broken.read_text(encoding="utf-8").splitlines()
+    assert [lines[int(number) - 1].split(":")[0].strip() for number in places] == ["limit", "time_zone"]
+    assert "did you mean Europe/Vienna?" in found.out
+    assert asyncio.run(pinned(cloud)) == {}
+    assert asyncio.run(graph(cloud)).twins == {}
+
+
+def test_check_tells_what_a_sound_file_holds() -> None:
+    found = millwright("factory", "check", ROOT / "factories" / "contoso-bakery.yaml", "--json")
+    assert found.code == 0
+    assert [site["siteId"] for site in found.json["sites"]] == ["SEATTLE", "MEXICO-CITY", "MIAMI"]
+    assert found.json["ok"]
+
+
+def test_check_tells_problems_as_json_too(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("format: 2\n")
+    found = millwright("factory", "check", broken, "--json")
+    assert found.code == 1
+    assert {(problem["file"], problem["line"]) for problem in found.json["problems"]} == {(str(broken), 1)}
+
+
+def test_schema_prints_what_is_published() -> None:
+    found = millwright("factory", "schema")
+    published = ROOT / "docs" / "contracts" / "factory.schema.json"
+    assert found.out == published.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("factory", "check", "nowhere.yaml"), "nowhere.yaml: No such file"),
+        (("factory", "check", "factories"), "Is a directory"),
+        (("factory", "apply", SMART, "--local", "nowhere"), "start the local cloud with `make run`"),
+        (("factory", "apply", SMART), "MILLWRIGHT_COSMOS_ENDPOINT and MILLWRIGHT_DIGITAL_TWINS_URL not set"),
+        (("factory", "chek"), "No such command"),
+        (("factory", "check"), "Missing argument"),
+    ],
+)
+def test_trouble_is_one_sentence_with_a_remedy_and_exit_code_2(
+    arguments: tuple[str | Path, ...], words: str
+) -> None:
+    unset = {"MILLWRIGHT_COSMOS_ENDPOINT": "", "MILLWRIGHT_DIGITAL_TWINS_URL": ""}
+    found = millwright(*arguments, **unset)
+    assert found.code == 2
+    assert words in found.err
+
+
+def test_a_cloud_that_does_not_answer_is_trouble_and_no_traceback(tmp_path: Path) -> None:
+    nobody = {"cosmos": "http://127.0.0.1:9", "digitalTwins": "https://127.0.0.1:9", "cosmosKey": "a2V5"}
+    (tmp_path / "endpoints.json").write_text(json.dumps({**nobody, "ca": str(tmp_path / "ca.pem")}))
+    found = millwright("factory", "diff", SMART, "--local", tmp_path)
+    assert found.code == 2
+    assert found.err.startswith("error: ")
+
+
+def test_no_color_is_respected_and_output_has_no_traceback(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("format: 2\n")
+    out, err = process("factory", "check", broken, FORCE_COLOR="1", NO_COLOR="1").communicate(timeout=60)
+    assert f"{broken}:1" in re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", out)
+    assert "Traceback" not in err
