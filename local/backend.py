@@ -58,11 +58,14 @@ class Backend:
         factory: Path,
         workers: int = 1,
         ports_from: int | None = None,
+        applied_at: int | None = None,
         environment: Mapping[str, str] | None = None,
         tell: Callable[[str], None] = lambda line: None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
+        """`applied_at`, ms since the epoch: when machines are told of their description; left out: now."""
         self.home = home
+        self._applied_at = applied_at
         self.factory: Factory
         self._file = factory
         self._workers = workers
@@ -103,7 +106,7 @@ class Backend:
             machines = Machines(documents, specs, Scorer(ROOT / "models"))
 
             async def describe(spec: MachineSpec) -> None:
-                await machines.describe(spec, now=time.time_ns() // 1_000_000)
+                await machines.describe(spec, now=self._applied_at or time.time_ns() // 1_000_000)
 
             await carry_out(change, documents, twins, describe, lambda what, done, of: None)
         return connected(target)
