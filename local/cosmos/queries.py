@@ -25,6 +25,13 @@ CROSS_PARTITION_DISABLED = (
     "to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
 )
 
+NOT_SERVABLE = (
+    "The provided cross partition query can not be directly served by the gateway. This is a first chance "
+    "(internal) exception that all newer clients will know how to handle gracefully. This exception is "
+    "traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then "
+    "you can safely ignore this message."
+)
+
 
 class Queries:
     """Runs queries, each on a connection of its own, so that writers never wait for readers."""
