@@ -87,7 +87,9 @@ class FunctionsHost:
         self._runner = web.AppRunner(
             self._application(surroundings.invoker, triggers, disabled, endpoints),
             access_log=None,
+            # Bodies reach the function as they came.
             auto_decompress=False,
+            shutdown_timeout=_PATIENCE_S,
         )
         await self._runner.setup()
         await web.SockSite(self._runner, sock).start()
@@ -100,9 +102,10 @@ class FunctionsHost:
 
     async def stop(self) -> None:
         """Stop listening; invocations under way may finish, for at most ten seconds."""
-        await asyncio.gather(*(listener.stop(_PATIENCE_S) for listener in self._listeners))
+        stopping = [listener.stop(_PATIENCE_S) for listener in self._listeners]
         if self._runner is not None:
-            await self._runner.cleanup()
+            stopping.append(self._runner.cleanup())
+        await asyncio.gather(*stopping)
         if self._invoker is not None:
             self._invoker.worker.stop()
         if self._store is not None:

@@ -27,6 +27,7 @@ from local.service import Clock
 log = logging.getLogger("host.cosmosdb")
 
 _PAUSE_S = 1.0
+_FAULTS_ALLOWED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,16 @@ class CosmosListener:
             )
             ids = await leases.create_missing(await feed.ranges())
             try:
+                faults = 0
                 while not self._stopping.is_set():
-                    await self._balance(leases, feed, ids)
+                    try:
+                        await self._balance(leases, feed, ids)
+                        faults = 0
+                    except (AzureError, OSError):
+                        # Short outages are the pumps' to bear; after long ones everything is looked up again.
+                        faults += 1
+                        if faults > _FAULTS_ALLOWED:
+                            raise
                     await wait(self._stopping, self._lease_s / 4)
             finally:
                 await self._end(leases)
@@ -125,15 +134,16 @@ class CosmosListener:
     async def _balance(self, leases: Leases, feed: ChangeFeed, ids: list[str]) -> None:
         """Renew what is held, drop what is lost, take what is due."""
         for lease_id, pump in list(self._pumps.items()):
+            if pump.task.done():
+                del self._pumps[lease_id]
+                await pump.task
+                continue
             try:
-                if pump.task.done():
-                    await pump.task
-                    raise LeaseLost(lease_id)
                 async with pump.turn:
                     await leases.save(pump.lease)
             except LeaseLost:
+                # It stays in the table, so that no second pump begins before its invocation has ended.
                 pump.revoked.set()
-                del self._pumps[lease_id]
         for lease in await leases.acquire(ids, set(self._pumps)):
             revoked, turn = asyncio.Event(), asyncio.Lock()
             task = asyncio.create_task(self._pump(leases, feed, lease, revoked, turn))

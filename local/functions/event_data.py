@@ -7,6 +7,7 @@ from typing import cast
 
 import orjson
 from azure.eventhub import EventData
+from azure.eventhub.amqp import AmqpMessageBodyType
 
 from local.functions.worker import Datum, as_json, text
 
@@ -40,11 +41,11 @@ _MESSAGE_PROPERTIES = tuple(
 
 
 def body_of(event: EventData) -> bytes:
-    """The data sections as one value. Bodies that are not data do not come from Azure's own services."""
+    """The data sections as one value; the text of a body that is an AMQP value or sequence."""
+    if event.body_type != AmqpMessageBodyType.DATA:
+        return event.body_as_str().encode()
     body = event.body
-    if isinstance(body, bytes):
-        return body
-    return b"".join(cast(Sequence[bytes], body))
+    return body if isinstance(body, bytes) else b"".join(cast(Sequence[bytes], body))
 
 
 def system_properties(event: EventData) -> dict[str, object]:
@@ -115,7 +116,7 @@ def one(event: EventData, *, binary: bool, context: Mapping[str, str]) -> tuple[
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _plain(value: object) -> object:

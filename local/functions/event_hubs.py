@@ -127,16 +127,25 @@ class EventHubListener:
         log.debug("%s partition %s closed: %s", self.function.name, partition.partition_id, reason.name)
 
     async def _on_error(self, partition: PartitionContext | None, error: Exception) -> None:
+        if isinstance(error, OwnershipLost):
+            log.info("%s: %s", self.function.name, error)
+            return
         where = f"partition {partition.partition_id}" if partition else "balancing"
         log.warning("The listener for function 'Functions.%s' (%s): %s", self.function.name, where, error)
 
     async def _on_events(self, partition: PartitionContext, events: list[EventData]) -> None:
+        """What raises here makes the SDK close the partition and claim it afresh, from its checkpoint."""
         lane = self._lanes[partition.partition_id]
+        if lane.revoked.is_set() and not self._stopping.is_set():
+            raise OwnershipLost(f"partition {partition.partition_id} was lost meanwhile")
         work = asyncio.create_task(self._dispatch(partition, lane, events))
         self._under_way.add(work)
         work.add_done_callback(self._under_way.discard)
         try:
             await asyncio.shield(work)
+        except OwnershipLost:
+            lane.revoked.set()
+            raise
         except asyncio.CancelledError:
             # The partition was taken away: the invocation ends by itself, and moves nothing.
             lane.revoked.set()
@@ -186,12 +195,7 @@ class EventHubListener:
         lane.batches_since_checkpoint += 1
         if lane.batches_since_checkpoint < self._options.batch_checkpoint_frequency:
             return
-        try:
-            await partition.update_checkpoint(last)
-        except OwnershipLost as lost:
-            log.info("%s: %s", self.function.name, lost)
-            lane.revoked.set()
-            return
+        await partition.update_checkpoint(last)
         lane.batches_since_checkpoint = 0
 
 

@@ -26,7 +26,6 @@ class Usage:
 
     executions: int = 0
     failures: int = 0
-    running: int = 0
     duration_ms: float = 0.0
     longest_ms: float = 0.0
     billed_ms: int = 0
@@ -67,7 +66,6 @@ class Invoker:
         level = logging.DEBUG if call.routine else logging.INFO
         log.log(level, "Executing 'Functions.%s' (Reason='%s', Id=%s)", name, call.reason, invocation_id)
         retry = call.function.retry
-        usage.running += 1
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_s if self.timeout_s > 0 else None):
@@ -90,7 +88,6 @@ class Invoker:
             outcome = Outcome(error="CancelledError()", traceback=traceback.format_exc())
         finally:
             duration_ms = (time.perf_counter() - began) * 1000
-            usage.running -= 1
         usage.add(duration_ms, failed=not outcome.ok)
         if outcome.ok:
             log.log(

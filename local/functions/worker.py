@@ -194,8 +194,8 @@ class Worker:
         return Outcome(reply=_reply(result))
 
     def stop(self) -> None:
-        """Wait for synchronous functions on the thread pool, then end it."""
-        _runtime.stop_threadpool_executor()
+        """End the thread pool; a synchronous function under way still ends by itself."""
+        _runtime.get_threadpool_executor().shutdown(wait=False, cancel_futures=True)
 
 
 def _read_instants_quickly() -> None:
