@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import le
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +43,17 @@ class OnnxModel:
     card: ModelCard
     session: Session
     input_name: str
+    lowest: tuple[float, ...]
+    """By column: the training range with its margin."""
+    highest: tuple[float, ...]
+
+    def covers(self, row: tuple[float, ...]) -> bool:
+        """Every column is there and within the training range: the quick answer for nearly all rows."""
+        return (
+            len(row) == len(self.lowest)
+            and all(map(le, self.lowest, row))
+            and all(map(le, row, self.highest))
+        )
 
     def probabilities(self, rows: Sequence[tuple[float, ...]]) -> list[float]:
         """One probability per row, rounded to 6 decimals (may be NaN); one run for all rows.
@@ -86,7 +98,14 @@ def load(folder: Path, name: str, version: str) -> OnnxModel:
         raise ModelRefused(f"{what}: features are made in another way now; train it again")
     if (digest := hashlib.sha256(content).hexdigest()) != card.sha256:
         raise ModelRefused(f"{what}: sha256 of model.onnx is {digest}, the card says {card.sha256}")
-    model = OnnxModel(card, *_open(what, content, card))
+    session, input_name = _open(what, content, card)
+    model = OnnxModel(
+        card,
+        session,
+        input_name,
+        lowest=tuple(card.bounds(feature)[0] for feature in card.features),
+        highest=tuple(card.bounds(feature)[1] for feature in card.features),
+    )
     _check_reference(what, model)
     return model
 

@@ -73,7 +73,10 @@ class Scorer:
         if key in self._stopped:
             return [_abstained(request, self._stopped[key]) for request in requests]
         model = self._models[key]
-        reasons = [reason_to_abstain(model.card, request.row) for request in requests]
+        reasons = [
+            "" if model.covers(request.row) else reason_to_abstain(model.card, request.row)
+            for request in requests
+        ]
         rows = [request.row for request, reason in zip(requests, reasons, strict=True) if not reason]
         probabilities = iter(self._run(key, model, rows) if rows else ())
         scored: list[Scored] = []
@@ -132,8 +135,8 @@ def reason_to_abstain(card: ModelCard, row: tuple[float, ...]) -> str:
             if feature.missing_share == 0.0:
                 missing.append(feature.name)
             continue
-        margin = card.range_margin_ratio * (feature.high - feature.low)
-        if not feature.low - margin <= value <= feature.high + margin:
+        lowest, highest = card.bounds(feature)
+        if not lowest <= value <= highest:
             outside.append(f"{feature.name} = {value:g} (trained on {feature.low:g} to {feature.high:g})")
     if missing:
         return f"missing, not warmed up or without a baseline: {', '.join(missing)}"

@@ -50,6 +50,11 @@ def to_model(estimator: Any, features: tuple[str, ...]) -> bytes:
     return converted.SerializeToString(deterministic=True)
 
 
+def opsets(model: bytes) -> dict[str, int]:
+    """Domain -> version that the file needs, which may be older than what was asked for."""
+    return {one.domain: one.version for one in onnx.load_from_string(model).opset_import}
+
+
 def describe(rows: Matrix, names: tuple[str, ...], units: dict[str, str]) -> tuple[Feature, ...]:
     """Range, median and spread of every column over the training rows."""
     described: list[Feature] = []

@@ -139,6 +139,11 @@ class ModelCard(_Part):
     def feature_names(self) -> tuple[str, ...]:
         return tuple(feature.name for feature in self.features)
 
+    def bounds(self, feature: Feature) -> tuple[float, float]:
+        """The lowest and the highest value of a column that the model still judges."""
+        margin = self.range_margin_ratio * (feature.high - feature.low)
+        return feature.low - margin, feature.high + margin
+
     def metric(self, name: str) -> Metric:
         """The figure of that name; KeyError when the card has none."""
         for metric in self.metrics:
