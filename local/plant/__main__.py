@@ -121,6 +121,8 @@ def _line(event: Event) -> bytes:
 async def _run(plant: PlantDescription, settings: Settings, options: argparse.Namespace) -> None:
     """Send until Ctrl-C, the truth beside; a line when it runs and one at the end."""
     home = Home.at(options.dir)
+    if not home.endpoints.exists():
+        raise ValueError(f"there is no {home.endpoints}: start the local cloud first (python -m local up)")
     endpoints = json.loads(await asyncio.to_thread(home.endpoints.read_text))
     until = asyncio.Event()
     loop = asyncio.get_running_loop()
