@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Mapping
@@ -25,7 +27,9 @@ RETENTION_SETTING = "MILLWRIGHT_EVENT_HUBS_RETENTION_S"
 IDLE_SETTING = "MILLWRIGHT_EVENT_HUBS_IDLE_TIMEOUT_S"
 DEFAULT_RETENTION_S = 7 * 24 * 3600.0
 DEFAULT_IDLE_S = 240.0
+OPEN_TIMEOUT_S = 60.0
 _TICK_S = 1.0
+_LOGGER = logging.getLogger(__name__)
 
 
 class EventHubs:
@@ -70,11 +74,10 @@ class EventHubs:
     async def _listen(
         self, sock: socket.socket, store: Store, authority: Authority, tls: ssl.SSLContext | None
     ) -> None:
-        limits = Limits(container_id="millwright-event-hubs", idle_timeout_s=self._idle_s)
         limits = Limits(
-            container_id=limits.container_id,
+            container_id="millwright-event-hubs",
             idle_timeout_s=self._idle_s,
-            open_timeout_s=min(limits.open_timeout_s, self._idle_s),
+            open_timeout_s=min(OPEN_TIMEOUT_S, self._idle_s),
         )
 
         def make_peer(connection: Connection) -> Client:
@@ -101,7 +104,10 @@ class EventHubs:
                 del self._clients[connection]
             for client in list(self._clients.values()):
                 client.expire()
-            store.prune(int((self._clock() - self._retention_s) * 1000))
+            try:
+                store.prune(int((self._clock() - self._retention_s) * 1000))
+            except sqlite3.Error:  # a full disk, say: nothing was removed, the next turn tries again
+                _LOGGER.warning("event-hubs: could not remove old events", exc_info=True)
 
     async def stop(self) -> None:
         if self._ticking is not None:

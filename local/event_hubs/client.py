@@ -67,12 +67,14 @@ class Client:
             raise AmqpError(NOT_IMPLEMENTED, f"Sending to '{path}' is not supported.")
         self._guard(link, "Send", path)
         hub = self._store.hub(match["hub"])
-        if match["partition"] is None:
-            return EventSink(self._store, hub, None)
-        partition = hub.partition(match["partition"])
-        if partition is None:
-            raise errors.partition_out_of_range(match["partition"], len(hub.partitions))
-        return EventSink(self._store, hub, partition)
+        partition = None
+        if match["partition"] is not None:
+            partition = hub.partition(match["partition"])
+            if partition is None:
+                raise errors.partition_out_of_range(match["partition"], len(hub.partitions))
+        sink = EventSink(self._store, link, hub, partition)
+        sink.join()
+        return sink
 
     def open_outgoing(self, link: OutgoingLink) -> OutgoingHandler:
         """A client that wants to receive: events, or replies."""

@@ -10,6 +10,9 @@ WAL_SOFT_BYTES = 8 * 1024 * 1024
 WAL_HARD_BYTES = 64 * 1024 * 1024
 """Log size at which the loop itself finishes the checkpoint, so that the log starts over."""
 
+SEQUENCE_BITS = 40
+"""A chunk's row id is its partition's row id, shifted, and its first sequence number."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hubs (
@@ -96,3 +99,23 @@ class Checkpointer:
             await asyncio.wait([self._running])
         self._thread.shutdown()
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+class Transaction:
+    """BEGIN ... COMMIT, or ROLLBACK if anything is raised."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._database.execute("ROLLBACK")
+            return
+        try:
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            self._database.execute("ROLLBACK")
+            raise

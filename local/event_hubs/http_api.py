@@ -62,9 +62,10 @@ class HttpApi:
 
     async def _append(self, request: web.Request) -> web.Response:
         """All of the body's messages, or none: 204 once they are committed."""
+        records = await request.read()
         hub = self._store.hub(request.match_info["name"])
         batches: list[Batch] = []
-        for key, message in read_records(await request.read()):
+        for key, message in read_records(records):
             if len(message) > MAX_MESSAGE_BYTES:
                 raise BadRequest(f"a message has {len(message)} bytes, the limit is {MAX_MESSAGE_BYTES}")
             event, own_key = split_message(message, 0, len(message))

@@ -49,11 +49,15 @@ def chunk_of(first_sequence: int, first_offset: int, enqueued_ms: int, events: l
 
 
 class Listener(Protocol):
-    """A receiver that wants to know of new events, and of the hub's end."""
-
-    def on_events(self) -> None: ...
+    """A link that ends with its hub."""
 
     def on_hub_deleted(self) -> None: ...
+
+
+class Reader(Listener, Protocol):
+    """A receiver, which also wants to know of new events."""
+
+    def on_events(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -69,7 +73,7 @@ class Partition:
     last_enqueued_ms: int = 0
     begin_sequence: int = 0
     tail: deque[Chunk] = field(default_factory=deque[Chunk])
-    listeners: set[Listener] = field(default_factory=set[Listener])
+    listeners: set[Reader] = field(default_factory=set[Reader])
 
     @property
     def is_empty(self) -> bool:

@@ -36,11 +36,11 @@ def start_sequence(store: Store, partition: Partition, selector: str | None) -> 
         return partition.next_sequence - (1 if inclusive and not partition.is_empty else 0)
     value = int(text)
     if kind.startswith("enqueued-time"):
-        return store.sequence_after_time(partition, value, inclusive=inclusive)
+        return store.pages.sequence_after_time(partition, value, inclusive=inclusive)
     if kind == "offset":
         if value > max(partition.last_offset, -1):
             raise errors.offset_beyond_end(value, partition.last_offset)
-        return store.sequence_after_offset(partition, value, inclusive=inclusive)
+        return store.pages.sequence_after_offset(partition, value, inclusive=inclusive)
     if value > partition.next_sequence - 1:
         raise errors.sequence_number_beyond_end(value, partition.next_sequence - 1)
     return max(value if inclusive else value + 1, partition.begin_sequence)
@@ -119,7 +119,7 @@ class EventSource:
         """The page with the next event; past what retention has removed, the first page that is left."""
         self.sequence = max(self.sequence, self.partition.begin_sequence)
         if self.page is None or not self.page.first_sequence <= self.sequence < self.page.next_sequence:
-            self.page = self.store.read(self.partition, self.sequence)
+            self.page = self.store.pages.read(self.partition, self.sequence)
         return self.page
 
     def _metrics(self) -> bytes:

@@ -1,24 +1,32 @@
 """A client that sends events to a hub or to one of its partitions."""
 
+from dataclasses import dataclass
+
+from local.event_hubs import errors
 from local.event_hubs.amqp.errors import AmqpError
-from local.event_hubs.amqp.link import Delivery
+from local.event_hubs.amqp.link import Delivery, IncomingLink
 from local.event_hubs.events import split_delivery
 from local.event_hubs.partition import Partition
 from local.event_hubs.store import Hub, Store
 
 
+@dataclass(eq=False, slots=True)
 class EventSink:
     """Handler of a sending link. A delivery is accepted only after its events are committed."""
 
-    def __init__(self, store: Store, hub: Hub, pinned: Partition | None) -> None:
-        self._store = store
-        self._hub = hub
-        self._pinned = pinned
+    store: Store
+    link: IncomingLink
+    hub: Hub
+    pinned: Partition | None
+
+    def join(self) -> None:
+        """Hear of the hub's end."""
+        self.hub.senders.add(self)
 
     def on_message(self, delivery: Delivery) -> None:
         """Queue a delivery's events; AmqpError when they are no messages."""
         batch = split_delivery(delivery.body, delivery.message_format)
-        partition = self._pinned or self._hub.choose(batch.partition_key)
+        partition = self.pinned or self.hub.choose(batch.partition_key)
 
         def done(error: AmqpError | None) -> None:
             if error is None:
@@ -26,7 +34,11 @@ class EventSink:
             else:
                 delivery.reject(error)
 
-        self._store.append(partition, batch, done)
+        self.store.append(partition, batch, done)
+
+    def on_hub_deleted(self) -> None:
+        self.link.detach(errors.entity_deleted(self.hub.name))
 
     def on_detach(self) -> None:
-        """Nothing to undo: what is queued will be committed, its sender just does not hear of it."""
+        """What is queued will be committed; its sender just does not hear of it."""
+        self.hub.senders.discard(self)

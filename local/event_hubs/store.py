@@ -9,16 +9,17 @@ import secrets
 import sqlite3
 import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.event_hubs.amqp.errors import AmqpError
-from local.event_hubs.database import Checkpointer, connect
+from local.event_hubs.database import SEQUENCE_BITS, Checkpointer, Transaction, connect
 from local.event_hubs.errors import entity_not_found, not_persisted
 from local.event_hubs.events import Batch, stamp
-from local.event_hubs.partition import Chunk, Partition, Tails, chunk_of
+from local.event_hubs.pages import Pages
+from local.event_hubs.partition import Chunk, Listener, Partition, Tails, chunk_of
 from local.event_hubs.partitioning import partition_of
+from local.event_hubs.retention import prune
 from local.meter import Meter
 from local.service import Clock
 
@@ -27,9 +28,6 @@ MAX_PARTITIONS = 32
 BILLING_BLOCK = 64 * 1024
 CHUNK_BYTES = 1024 * 1024
 """Events of one commit are kept in rows of about this size: a reader's page."""
-
-_SEQUENCE_BITS = 40
-_SELECT = "SELECT id, first_offset, enqueued_ms, lengths, body FROM chunks "
 
 
 class HubConflict(Exception):
@@ -47,6 +45,8 @@ class Hub:
     groups: dict[str, str]
     """Lower case -> as given."""
     next_partition: int = 0
+    senders: set[Listener] = field(default_factory=set[Listener])
+    """Whose links end with the hub."""
 
     def partition(self, number: str) -> Partition | None:
         """By its id in an address; None if there is none."""
@@ -76,6 +76,7 @@ class Store:
     def __init__(self, path: Path, clock: Clock, meter: Meter) -> None:
         self._database = connect(path)
         self._checkpointer = Checkpointer(path, self._database)
+        self.pages = Pages(self._database)
         self._clock = clock
         self._meter = meter
         self._tails = Tails()
@@ -109,7 +110,7 @@ class Store:
         found = self._hubs.get(name.lower())
         if found is not None and len(found.partitions) != partition_count:
             raise HubConflict(name)
-        with _Transaction(self._database):
+        with Transaction(self._database):
             hub = found or self._insert(name, partition_count)
             for group in (DEFAULT_GROUP, *groups):
                 if group.lower() not in hub.groups:
@@ -138,12 +139,14 @@ class Store:
         if hub is None:
             return False
         self.flush()
-        with _Transaction(self._database):
+        with Transaction(self._database):
             self._database.execute(
                 "INSERT INTO doomed SELECT partition_id FROM partitions WHERE hub_id = ?", (hub.row_id,)
             )
             for table in ("partitions", "consumer_groups", "hubs"):
                 self._database.execute(f"DELETE FROM {table} WHERE hub_id = ?", (hub.row_id,))
+        for sender in list(hub.senders):
+            sender.on_hub_deleted()
         for partition in hub.partitions:
             partition.tail.clear()
             for listener in list(partition.listeners):
@@ -182,7 +185,7 @@ class Store:
             return
         chunks = self._stamp(pending)
         try:
-            with _Transaction(self._database):
+            with Transaction(self._database):
                 size = self._write(chunks)
         except sqlite3.Error:
             for entry in pending:
@@ -235,7 +238,7 @@ class Store:
             self._database.execute(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?, ?)",
                 (
-                    partition.row_id << _SEQUENCE_BITS | chunk.first_sequence,
+                    partition.row_id << SEQUENCE_BITS | chunk.first_sequence,
                     chunk.first_offset,
                     chunk.enqueued_ms,
                     struct.pack(f"<{len(lengths)}I", *lengths),
@@ -259,129 +262,15 @@ class Store:
             self._meter.add("ingress_bytes", len(chunk.body))
         return size
 
-    # events out
-
-    def read(self, partition: Partition, sequence: int) -> Chunk | None:
-        """The chunk that holds this event, or the first one behind it; None at the end."""
-        if sequence >= partition.next_sequence:
-            return None
-        chunk = partition.cached(sequence)
-        if chunk is not None:
-            return chunk
-        return self._chunk_before(partition, max(sequence, partition.begin_sequence))
-
-    def _chunk_before(self, partition: Partition, sequence: int) -> Chunk | None:
-        first = partition.row_id << _SEQUENCE_BITS
-        row = self._database.execute(
-            _SELECT + "WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1", (first, first | sequence)
-        ).fetchone()
-        return None if row is None else _chunk(row)
-
-    def sequence_after_offset(self, partition: Partition, offset: int, *, inclusive: bool) -> int:
-        """The first event at (inclusive) or behind an offset."""
-        sequence = self._last_start(partition, "first_offset", offset)
-        chunk = None if sequence is None else self._chunk_before(partition, sequence)
-        if chunk is None:
-            return partition.begin_sequence
-        return chunk.sequence_after_offset(offset, inclusive=inclusive)
-
-    def sequence_after_time(self, partition: Partition, time_ms: int, *, inclusive: bool) -> int:
-        """The first event enqueued at (inclusive) or after a moment."""
-        sequence = self._last_start(partition, "enqueued_ms", time_ms - 1 if inclusive else time_ms)
-        chunk = None if sequence is None else self._chunk_before(partition, sequence)
-        return partition.begin_sequence if chunk is None else chunk.next_sequence
-
-    def _last_start(self, partition: Partition, column: str, limit: int) -> int | None:
-        """First sequence number of the last chunk whose column is at most `limit`: the column only grows, so
-        this is a binary search over sequence numbers."""
-        base = partition.row_id << _SEQUENCE_BITS
-        low, high, found = partition.begin_sequence, partition.next_sequence - 1, None
-        while low <= high:
-            middle = (low + high) // 2
-            row = self._database.execute(
-                f"SELECT id, {column} FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1",
-                (base, base | middle),
-            ).fetchone()
-            if row is None:
-                low = middle + 1
-            elif row[1] <= limit:
-                found, low = row[0] - base, middle + 1
-            else:
-                high = row[0] - base - 1
-        return found
-
-    # housekeeping
-
-    def prune(self, older_than_ms: int, limit: int = 200) -> None:
-        """Remove at most `limit` chunks that are past retention, or of deleted hubs."""
-        with _Transaction(self._database):
-            for hub in self._hubs.values():
-                for partition in hub.partitions:
-                    limit -= self._prune_partition(partition, older_than_ms, limit)
-            for (partition_id,) in self._database.execute("SELECT partition_id FROM doomed").fetchall():
-                limit -= self._prune_doomed(partition_id, limit)
-
-    def _prune_partition(self, partition: Partition, older_than_ms: int, limit: int) -> int:
-        base = partition.row_id << _SEQUENCE_BITS
-        oldest = self._database.execute(
-            "SELECT enqueued_ms FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1",
-            (base, base | partition.next_sequence),
-        ).fetchone()
-        if oldest is None or oldest[0] >= older_than_ms:
-            return 0
-        rows = self._database.execute(
-            "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks "
-            "WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (base, base | partition.next_sequence, limit),
-        ).fetchall()
-        old = [row for row in rows if row[1] < older_than_ms]
-        if not old:
-            return 0
-        begin = old[-1][0] - base + old[-1][2]
-        self._database.execute("DELETE FROM chunks WHERE id BETWEEN ? AND ?", (base, old[-1][0]))
-        self._database.execute(
-            "UPDATE partitions SET begin_sequence = ? WHERE partition_id = ?", (begin, partition.row_id)
-        )
-        partition.begin_sequence = begin
-        while partition.tail and partition.tail[0].first_sequence < begin:
-            partition.tail.popleft()
-        return len(old)
-
-    def _prune_doomed(self, partition_id: int, limit: int) -> int:
-        base = partition_id << _SEQUENCE_BITS
-        deleted = self._database.execute(
-            "DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE id BETWEEN ? AND ? LIMIT ?)",
-            (base, base | (1 << _SEQUENCE_BITS) - 1, limit),
-        ).rowcount
-        if deleted < limit:
-            self._database.execute("DELETE FROM doomed WHERE partition_id = ?", (partition_id,))
-        return deleted
+    def prune(self, older_than_ms: int) -> None:
+        """Remove some of what is past retention, or of deleted hubs. Called about once a second."""
+        prune(self._database, [p for hub in self._hubs.values() for p in hub.partitions], older_than_ms)
 
     async def close(self) -> None:
         """Commit what is queued and close the file."""
         self.flush()
         await self._checkpointer.close()
         self._database.close()
-
-
-class _Transaction:
-    """BEGIN ... COMMIT, or ROLLBACK if anything is raised."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            self._database.execute("ROLLBACK")
-            return
-        try:
-            self._database.execute("COMMIT")
-        except sqlite3.Error:
-            self._database.execute("ROLLBACK")
-            raise
 
 
 def _advance(partition: Partition, chunk: Chunk) -> None:
@@ -393,13 +282,6 @@ def _advance(partition: Partition, chunk: Chunk) -> None:
 
 def _last_offset(chunk: Chunk) -> int:
     return chunk.first_offset + (chunk.ends[-2] if len(chunk.ends) > 1 else 0)
-
-
-def _chunk(row: tuple[int, int, int, bytes, bytes]) -> Chunk:
-    row_id, first_offset, enqueued_ms, lengths, body = row
-    sizes = struct.unpack(f"<{len(lengths) // 4}I", lengths)
-    first_sequence = row_id & (1 << _SEQUENCE_BITS) - 1
-    return Chunk(first_sequence, first_offset, enqueued_ms, list(accumulate(sizes)), body)
 
 
 def _row_id(cursor: sqlite3.Cursor) -> int:

@@ -235,6 +235,17 @@ async def test_a_recreated_hub_starts_over_and_is_younger(namespace: Namespace):
     assert (event.sequence_number, event.body_as_str()) == (0, "new")
 
 
+@in_loop
+async def test_a_sender_to_a_deleted_hub_is_cut_off(namespace: Namespace):
+    hub = namespace.make()
+    client = AsyncProducerClient.from_connection_string(namespace.connection, eventhub_name=hub, **QUICK)
+    async with client:
+        await client.send_batch([EventData("x")], partition_id="0")
+        assert namespace.http("DELETE", f"/{hub}")[0] == 204
+        with pytest.raises(EventHubError):
+            await client.send_batch([EventData("y")], partition_id="0")
+
+
 def test_a_message_over_1_mb_is_refused_and_the_link_lives_on(namespace: Namespace):
     hub = namespace.make()
     with producer(namespace, hub, **QUICK) as client:

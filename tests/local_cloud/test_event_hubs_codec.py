@@ -18,7 +18,6 @@ from local.event_hubs.events import BATCH_FORMAT, split_delivery, stamp
 from local.event_hubs.messages import Record, encode_message, frame_records, read_records
 from local.event_hubs.partitioning import partition_of
 
-
 # A busy machine is no fault of a value's.
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
