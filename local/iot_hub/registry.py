@@ -4,6 +4,7 @@
 this machine only.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
@@ -130,7 +131,7 @@ class Registry:
 
     async def list(self, request: web.Request) -> web.Response:
         top = request.query.get("top", str(LIST_LIMIT))
-        if not top.isdigit() or not 1 <= int(top) <= LIST_LIMIT:
+        if not re.fullmatch("[0-9]{1,4}", top) or not 1 <= int(top) <= LIST_LIMIT:
             raise errors.invalid(f"top must be from 1 to {LIST_LIMIT}.")
         return web.json_response([device.document() for device in self._hub.store.devices(int(top))])
 

@@ -148,9 +148,16 @@ def test_a_body_that_is_no_json_is_refused(plant: Plant) -> None:
     assert get(plant, "/devices/x-1", token, b" " * (1 << 21))[0] == 413
 
 
+@pytest.mark.parametrize("top", ["0", "1001", "-1", "ten", "%C2%B2", "9" * 5000])
+def test_a_page_has_1_to_1000_devices(plant: Plant, top: str) -> None:
+    token = sas("localhost", key_of(plant.hub.endpoints["iotHub"]), policy="iothubowner")
+    assert get(plant, f"/devices?top={top}", token)[0] == 400
+    assert get(plant, "/devices?top=1000", token)[0] == 200
+
+
 def get(plant: Plant, path: str, token: str, body: bytes | None = None) -> tuple[int, str]:
     """Status and message of a request without an SDK; a body makes it a PUT."""
-    url = f"https://localhost:{plant.hub.ports['https']}{path}?api-version=2021-04-12"
+    url = f"https://localhost:{plant.hub.ports['https']}{path}"
     request = urllib.request.Request(url, body, method="PUT" if body else "GET")
     request.add_header("Authorization", token)
     try:
