@@ -130,11 +130,29 @@ class SpecStore:
         The directory looks for newer versions every 30 s, and for the sake of an unknown device
         after 10 s already: a stranger that keeps sending costs nothing.
         """
-        if self._is_older_than(KNOWN_AFTER_S if device_id in self._directory else UNKNOWN_AFTER_S):
-            async with self._looking:
-                if self._is_older_than(UNKNOWN_AFTER_S):
-                    await self._look()
+        await self._look_after(KNOWN_AFTER_S if device_id in self._directory else UNKNOWN_AFTER_S)
         return self._directory.get(device_id)
+
+    async def current_site(self, site_id: str) -> SiteDocument | None:
+        """The newest description of a site, at most 30 s old; None when it was never applied."""
+        await self._look_after(KNOWN_AFTER_S)
+        version = self._current.get(site_id)
+        return None if version is None else await self.site(site_id, version)
+
+    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
+        """The devices that report a machine, as described at most 30 s ago; none for a stranger."""
+        await self._look_after(KNOWN_AFTER_S)
+        version = self._current.get(site_id)
+        if version is None:
+            return ()
+        machine = (await self.line(site_id, line_id, version)).machines.get(machine_id)
+        return machine.devices if machine is not None else ()
+
+    async def _look_after(self, seconds: float) -> None:
+        if self._is_older_than(seconds):
+            async with self._looking:
+                if self._is_older_than(min(seconds, UNKNOWN_AFTER_S)):
+                    await self._look()
 
     def _is_older_than(self, seconds: float) -> bool:
         return self._looked_at is None or self._clock() - self._looked_at >= seconds
