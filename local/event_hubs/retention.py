@@ -33,7 +33,8 @@ def _prune_partition(
     base = partition.row_id << SEQUENCE_BITS
     rows: list[tuple[int, int, int]] = []
     for row in database.execute(
-        "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+        "SELECT id, enqueued_ms, length(lengths) / 4 FROM chunks "
+        "WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
         (base, base | partition.next_sequence, limit),
     ):
         if row[1] >= older_than_ms:
