@@ -27,6 +27,7 @@ __all__ = ["launch"]
 
 ROOT = Path(__file__).parents[2]
 SMART = ROOT / "factories" / "smart-factory.yaml"
+BAKERY = ROOT / "factories" / "contoso-bakery.yaml"
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,23 @@ def process(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]
     )
 
 
-@pytest.fixture
-def cloud(launch: Callable[..., ServiceProcess], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def cloud(launch: Callable[..., ServiceProcess], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a local cloud with Cosmos DB and Digital Twins, containers made."""
-    cosmos = launch("cosmos", tmp_path)
-    twins = launch("digital-twins", tmp_path)
-    endpoints = {**cosmos.endpoints, **twins.endpoints, "ca": str(tmp_path / "ca.pem")}
-    (tmp_path / "endpoints.json").write_text(json.dumps(endpoints))
+    folder = tmp_path_factory.mktemp("cloud")
+    endpoints = {
+        **launch("cosmos", folder).endpoints,
+        **launch("digital-twins", folder).endpoints,
+        "ca": str(folder / "ca.pem"),
+    }
+    (folder / "endpoints.json").write_text(json.dumps(endpoints))
 
     async def make() -> None:
         async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
             await ensure(client)
 
     asyncio.run(make())
-    return tmp_path
+    return folder
 
 
 async def spec_limits(cloud: Path, version: int) -> dict[str, float]:
@@ -91,16 +95,29 @@ async def spec_limits(cloud: Path, version: int) -> dict[str, float]:
     }
 
 
-async def pinned(cloud: Path) -> dict[str, int]:
-    """Machine -> the spec version that its state is pinned to."""
+async def pinned(cloud: Path, site: str) -> dict[str, int]:
+    """Machine -> the spec version that its state is pinned to, of one site."""
     async with connected(local_target(cloud)) as there:
-        found = there.documents.query("machines", "SELECT * FROM c WHERE c.type = 'state'", {})
+        sql = "SELECT * FROM c WHERE c.type = 'state' AND c.siteId = @site"
+        found = there.documents.query("machines", sql, {"@site": site})
         return {document["machineId"]: document["specVersion"] async for document in found}
 
 
 async def graph(cloud: Path) -> Graph:
     async with connected(local_target(cloud)) as there:
         return await there.twins.graph(Graph({}, {}, {}))
+
+
+async def kill_once_there(running: subprocess.Popen[str], twin: str, cloud: Path) -> None:
+    """Kill the process as soon as the twin exists."""
+    deadline = time.monotonic() + 60
+    async with connected(local_target(cloud)) as there:
+        while twin not in (await there.twins.graph(Graph({}, {}, {}))).twins:
+            assert time.monotonic() < deadline
+            assert running.poll() is None, "it was done before it could be killed"
+            await asyncio.sleep(0.02)
+    running.kill()
+    running.communicate()
 
 
 def test_a_factory_is_applied_once_and_changed_where_its_file_changes(cloud: Path, tmp_path: Path) -> None:
@@ -123,7 +140,7 @@ def test_a_factory_is_applied_once_and_changed_where_its_file_changes(cloud: Pat
         ("LINE-1-CNC-1", "contains", "LINE-1-CNC-1.temperature_c"),
         ("LINE-1-CNC-1.temperature_c", "monitors", "LINE-1-CNC-1"),
     } <= relations
-    assert set(asyncio.run(pinned(cloud)).values()) == {1}
+    assert set(asyncio.run(pinned(cloud, "GRAZ")).values()) == {1}
 
     again = millwright("factory", "apply", SMART, "--local", cloud, "--json")
     assert (again.code, again.json["changed"]) == (0, False)
@@ -139,42 +156,36 @@ def test_a_factory_is_applied_once_and_changed_where_its_file_changes(cloud: Pat
     assert (second.json["twinsChanged"], second.json["twinsCreated"]) == (["LINE-1"], [])
     assert asyncio.run(spec_limits(cloud, 1)) == {"LINE-1-CNC-1": 85.0, "LINE-1-ROBOT-1": 75.0}
     assert asyncio.run(spec_limits(cloud, 2)) == {"LINE-1-CNC-1": 85.0, "LINE-1-ROBOT-1": 78.0}
-    versions = asyncio.run(pinned(cloud))
+    versions = asyncio.run(pinned(cloud, "GRAZ"))
     assert (versions["LINE-1-CNC-1"], versions["LINE-1-ROBOT-1"]) == (1, 2)
 
 
 def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) -> None:
     """Killed once the first twins are written, which is in the middle."""
-    running = process("factory", "apply", SMART, "--local", cloud)
-    deadline = time.monotonic() + 60
-    while not asyncio.run(graph(cloud)).twins:
-        assert time.monotonic() < deadline
-        assert running.poll() is None, "it was done before it could be killed"
-    running.kill()
-    running.communicate()
-    assert asyncio.run(pinned(cloud)) == {}
-    assert millwright("factory", "apply", SMART, "--local", cloud).code == 0
-    done = millwright("factory", "diff", SMART, "--local", cloud, "--json")
+    running = process("factory", "apply", BAKERY, "--local", cloud)
+    asyncio.run(kill_once_there(running, "SEATTLE", cloud))
+    assert asyncio.run(pinned(cloud, "MIAMI")) == {}
+    assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
+    done = millwright("factory", "diff", BAKERY, "--local", cloud, "--json")
     assert not done.json["changed"]
-    assert len(asyncio.run(pinned(cloud))) == 12
+    assert [site["version"] for site in done.json["sites"]] == [1, 1, 1]
+    assert set(asyncio.run(pinned(cloud, "MIAMI")).values()) == {1}
 
 
-def test_a_broken_file_is_told_line_by_line_and_nothing_is_applied(cloud: Path, tmp_path: Path) -> None:
+def test_a_broken_file_is_told_line_by_line_before_anything_is_contacted(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yaml"
     text = SMART.read_text(encoding="utf-8").replace("limit: 75 °C", "limit: 75 bar", 1)
     broken.write_text(text.replace("Europe/Vienna", "Europe/Viena"), encoding="utf-8")
-    found = millwright("factory", "apply", broken, "--local", cloud)
+    found = millwright("factory", "apply", broken, "--local", tmp_path / "nowhere")
     assert found.code == 1
     places = re.findall(rf"^{re.escape(str(broken))}:(\d+): ", found.out, re.MULTILINE)
     lines = broken.read_text(encoding="utf-8").splitlines()
     assert [lines[int(number) - 1].split(":")[0].strip() for number in places] == ["limit", "time_zone"]
     assert "did you mean Europe/Vienna?" in found.out
-    assert asyncio.run(pinned(cloud)) == {}
-    assert asyncio.run(graph(cloud)).twins == {}
 
 
 def test_check_tells_what_a_sound_file_holds() -> None:
-    found = millwright("factory", "check", ROOT / "factories" / "contoso-bakery.yaml", "--json")
+    found = millwright("factory", "check", BAKERY, "--json")
     assert found.code == 0
     assert [site["siteId"] for site in found.json["sites"]] == ["SEATTLE", "MEXICO-CITY", "MIAMI"]
     assert found.json["ok"]
