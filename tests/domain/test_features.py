@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from math import exp, isnan, pi, sqrt
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,10 +70,11 @@ def named(state: FeatureState, *, maintained_at: dict[str, int] | None = None) -
 
 def restored(state: FeatureState) -> FeatureState:
     """The state after a trip through the store."""
-    fields = json.loads(json.dumps(asdict(state), allow_nan=False))
-    return FeatureState(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    )
+    fields: dict[str, Any] = json.loads(json.dumps(asdict(state), allow_nan=False))
+    for name, value in fields.items():
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+    return FeatureState(**fields)
 
 
 @given(panes)
@@ -98,7 +100,7 @@ def test_rows_carry_at_most_three_decimals_and_no_negative_zero(steps: list[Pane
 def test_averages_stay_between_the_lowest_and_the_highest_pane(steps: list[Pane]) -> None:
     state = folded(steps)
     for signal in range(2):
-        seen = [means[signal] for _, means in steps if means[signal] is not None]
+        seen = [value for _, means in steps if (value := means[signal]) is not None]
         for value in state.ewma[signal * 2 : signal * 2 + 2]:
             if value is not None:
                 slack = 1e-6 * max(map(abs, seen))
