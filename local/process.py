@@ -26,7 +26,9 @@ class DidNotStart(Exception):
     """The process ended, or said nothing for a minute, before it listened."""
 
     def __init__(self, service: str, exit_code: int | None, last_lines: str) -> None:
-        super().__init__(f"{service} did not start (exit code {exit_code}):\n{last_lines}")
+        self.summary = f"{service} did not start (exit code {exit_code})"
+        super().__init__(f"{self.summary}:\n{last_lines}")
+        self.service = service
         self.exit_code = exit_code
 
 

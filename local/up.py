@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local.home import Home
-from local.launcher import AlreadyRunning, LocalCloud
+from local.launcher import HOST, AlreadyRunning, LocalCloud
 from local.process import DidNotStart
 
 _INTERRUPTED = 130  # as shells report a program that Ctrl-C ended
@@ -32,7 +32,9 @@ def up(options: UpOptions) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 2
     except DidNotStart as exc:
-        print(f"{exc}\neverything is stopped", file=sys.stderr)
+        # The log of a host has been on the screen all along.
+        said = exc.summary if exc.service.startswith(HOST) else str(exc)
+        print(f"{said}\neverything is stopped", file=sys.stderr)
         return 2 if exc.exit_code == 2 else 1
 
 

@@ -9,6 +9,7 @@ import pytest
 from local.functions.host_json import HostJson
 from local.functions.invoke import Invoker
 from local.functions.listeners import LeaseTimes, Surroundings, listener_for, shared_positions
+from local.functions.retry import RetryPolicy
 from local.functions.routes import Route
 from local.functions.settings import AppSettings, load_local_settings
 from local.functions.store import Store
@@ -139,6 +140,16 @@ def test_a_wrong_host_json_is_refused_by_name(tmp_path: Path, text: str, word: s
     (tmp_path / "host.json").write_text(text)
     with pytest.raises(AppBroken, match=word):
         HostJson.read(tmp_path)
+
+
+def test_retry_delays_stay_between_their_bounds_and_counts_end() -> None:
+    exponential = RetryPolicy(max_retry_count=3, minimum_s=1.0, maximum_s=10.0)
+    delays = [exponential.delay_s(count) for count in range(1, 8)]
+    assert all(1.0 <= delay <= 10.0 for delay in delays)
+    assert 1.6 <= delays[1] <= 2.4
+    assert delays[-1] == 10.0
+    assert [exponential.allows(count) for count in (1, 3, 4)] == [True, True, False]
+    assert RetryPolicy(max_retry_count=-1, minimum_s=1.0, maximum_s=1.0).allows(1_000_000)
 
 
 def test_functions_that_share_a_position_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:

@@ -14,7 +14,8 @@ from tests.local_cloud.functions_record import APP
 CONTRACT = """
 import asyncio, json, sys
 from pathlib import Path
-from local.functions.worker import AppBroken, Datum, Worker, as_json, http_request, text
+from local.functions.invoke import Call, Invoker
+from local.functions.worker import Datum, Worker, as_json, http_request, text
 
 async def main():
     worker = await Worker.load(Path(sys.argv[1]))
@@ -32,7 +33,7 @@ async def main():
     found["error"] = (outcome.ok, outcome.error, outcome.traceback)
     system = [{"SequenceNumber": 5, "Offset": "80", "PartitionKey": "k", "iothub-connection-device-id": "d",
                "EnqueuedTimeUtc": "2026-01-02T03:04:05.678Z"}]
-    metadata = {
+    metadata = metadata_of_many = {
         "SystemPropertiesArray": as_json(json.dumps(system)),
         "PartitionContext": as_json('{"PartitionId": "3"}'),
     }
@@ -54,6 +55,8 @@ async def main():
     assert outcome.ok, outcome
     outcome = await worker.invoke(functions["feed"], "i-6", as_json('[{"id": "a"}]'), {})
     assert outcome.ok, outcome
+    slow = Call(functions["many"], Datum([b"slow"], "collection_bytes"), metadata_of_many, "test")
+    found["late"] = (await Invoker(worker, timeout_s=0.1).once(slow)).error
     worker.stop()
     print(json.dumps(found))
 
@@ -85,11 +88,14 @@ def test_the_worker_indexes_converts_and_runs_as_the_host_relies_on(tmp_path: Pa
     assert (status, body) == (201, [0, 255])
     assert headers["x-rest"] == "r"
     assert headers["content-type"] == "application/octet-stream"
+    assert found["late"] == "Timeout value of 0.1 s was exceeded by function: Functions.many"
     ok, error, traceback = found["error"]
     assert (ok, error) == (False, "RuntimeError('this function always fails')")
     assert "function_app.py" in traceback
     assert "azure_functions_runtime" not in traceback
-    lines = {line["kind"]: line for line in map(json.loads, record.read_text().splitlines())}
+    lines: dict[str, dict] = {}
+    for line in map(json.loads, record.read_text().splitlines()):
+        lines.setdefault(line["kind"], line)
     assert lines["many"]["bodies"] == ["\\xff"]
     assert lines["many"]["sequences"] == [5]
     assert (lines["many"]["retry_count"], lines["many"]["max_retry_count"]) == (1, 2)
