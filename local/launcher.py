@@ -49,7 +49,8 @@ class LocalCloud:
         tell: Callable[[str], None] = lambda line: None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
-        """`ports_from` 0 takes free ports. `tell` gets what a person should know, `echo` the hosts' logs."""
+        """`ports_from` 0 takes free ports; `environment` goes to every process and wins over what is
+        worked out here. `tell` gets what a person should know, `echo` the hosts' logs."""
         self.home = home
         self.endpoints: dict[str, str] = {}
         self.processes: dict[str, ServiceProcess] = {}
@@ -59,7 +60,7 @@ class LocalCloud:
         self._app = app
         self._workers = workers
         self._services = services
-        self._environment = {**os.environ, **(environment or {})}
+        self._given = dict(environment or {})
         self._tell = tell
         self._echo = echo
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -181,7 +182,7 @@ class LocalCloud:
             name,
             service,
             self.home,
-            {**self._environment, **environment},
+            {**os.environ, **environment, **self._given},
             ports_from=ports_from,
             echo=self._echo if service == HOST else None,
         )
