@@ -1,6 +1,7 @@
 """The object graph of one worker, built on the first invocation and kept for all that follow."""
 
 import asyncio
+import logging
 import os
 import time
 from contextlib import AsyncExitStack
@@ -87,6 +88,7 @@ async def _keep_open(settings: Settings) -> App:
 
 async def build(settings: Settings, opened: AsyncExitStack) -> App:
     """A new App; `opened` closes its clients."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO, several lines per request
     identity = await opened.enter_async_context(credential(settings.local_token))
     documents = await opened.enter_async_context(
         CosmosDocuments(
