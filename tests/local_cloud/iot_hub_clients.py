@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import socket
 import ssl
 import struct
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -30,6 +32,15 @@ class Plant:
     hub: Any
     event_hubs: Any
     name: str = "telemetry"
+    _reader: "Reader | None" = None
+
+    def __enter__(self) -> "Plant":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop reading; the services end with the test run."""
+        if self._reader:
+            self._reader.close()
 
     @property
     def ca(self) -> Path:
@@ -57,34 +68,50 @@ class Plant:
             connection_string, server_verification_cert=self.ca.read_text(), **options
         )
 
-    async def received(self, enough: Callable[[list[Any]], bool], within_s: float = 20) -> list[Any]:
-        """Events of the hub from its beginning, as soon as there are enough."""
-        events: list[Any] = []
-        done = asyncio.Event()
-
-        async def on_event(_: Any, event: Any) -> None:
-            if event is not None:
-                events.append(event)
-                if enough(events):
-                    done.set()
-
-        client = EventHubConsumerClient.from_connection_string(
-            self.event_hubs.endpoints["eventHubs"], "$Default", eventhub_name=self.name
-        )
-        async with client:
-            reading = asyncio.create_task(client.receive(on_event, starting_position="-1"))
-            try:
-                async with asyncio.timeout(within_s):
-                    await done.wait()
-            finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
-        return events
+    def received(self, enough: Callable[[list[Any]], bool], within_s: float = 20) -> list[Any]:
+        """Events of the Event Hub from its beginning, as soon as there are enough."""
+        if self._reader is None:
+            self._reader = Reader(self.event_hubs.endpoints["eventHubs"], self.name)
+        return self._reader.wait_for(enough, within_s)
 
     def meter(self) -> dict[str, float]:
         url = f"https://localhost:{self.hub.ports['https']}/_local/meter"
         with urllib.request.urlopen(url, context=self.client_tls()) as answer:
             return json.load(answer)
+
+
+class Reader:
+    """Reads a whole Event Hub in a thread of its own and keeps what came."""
+
+    def __init__(self, connection_string: str, name: str) -> None:
+        self.events: list[Any] = []
+        self._came, self._loop = threading.Condition(), asyncio.new_event_loop()
+        self._client = EventHubConsumerClient.from_connection_string(
+            connection_string, "$Default", eventhub_name=name
+        )
+        self._reading = self._loop.create_task(self._read())
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._reading,))
+        self._thread.start()
+
+    async def _read(self) -> None:
+        async with self._client:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._client.receive(self._keep, starting_position="-1")
+
+    async def _keep(self, _: Any, event: Any) -> None:
+        with self._came:
+            self.events.append(event)
+            self._came.notify()
+
+    def wait_for(self, enough: Callable[[list[Any]], bool], within_s: float) -> list[Any]:
+        with self._came:
+            assert self._came.wait_for(lambda: enough(self.events), within_s), f"{len(self.events)} events"
+            return list(self.events)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._reading.cancel)
+        self._thread.join(20)
+        self._loop.close()
 
 
 def make_hub(event_hubs: Any, name: str, partitions: int) -> str:

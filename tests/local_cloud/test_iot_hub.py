@@ -13,7 +13,16 @@ from azure.iot.device.aio import IoTHubDeviceClient
 from azure.iot.device.exceptions import ClientError, CredentialError
 
 from local.iot_hub.device_port import device_port
-from tests.local_cloud.iot_hub_clients import EVENTS, Plant, key_of, make_hub, sas
+from tests.local_cloud.iot_hub_clients import (
+    EVENTS,
+    Plant,
+    RawClient,
+    connect_packet,
+    key_of,
+    make_hub,
+    publish_packet,
+    sas,
+)
 
 pytestmark = [
     # azure-iot-device 2.14.0 asks for TLS 1.2 by a constant that Python 3.13 calls deprecated.
@@ -27,8 +36,8 @@ pytestmark = [
 def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
     event_hubs = launch("event-hubs")
     hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 4)})
-    with device_port(hub.ports["mqtt"]):
-        yield Plant(hub, event_hubs)
+    with device_port(hub.ports["mqtt"]), Plant(hub, event_hubs) as plant:
+        yield plant
 
 
 async def test_a_message_arrives_with_its_properties_and_the_services_annotations(plant: Plant) -> None:
@@ -42,7 +51,7 @@ async def test_a_message_arrives_with_its_properties_and_the_services_annotation
     await client.send_message(message)
     await client.shutdown()
 
-    events = await plant.received(lambda events: any(e.partition_key == b"press-1" for e in events))
+    events = plant.received(lambda events: any(e.partition_key == b"press-1" for e in events))
     (event,) = [event for event in events if event.partition_key == b"press-1"]
     system = event.system_properties
     assert event.body_as_json() == {"bar": 4.2}
@@ -75,7 +84,7 @@ async def test_a_plug_and_play_device_names_its_model(plant: Plant) -> None:
     await client.connect()
     await client.send_message(message)
     await client.shutdown()
-    events = await plant.received(lambda events: any(e.partition_key == b"pnp-1" for e in events))
+    events = plant.received(lambda events: any(e.partition_key == b"pnp-1" for e in events))
     (event,) = [event for event in events if event.partition_key == b"pnp-1"]
     assert event.system_properties[b"dt-dataschema"] == model.encode()
 
@@ -95,7 +104,7 @@ async def test_the_messages_of_each_device_keep_their_order(plant: Plant) -> Non
     def ours(events: list[Any]) -> list[Any]:
         return [event for event in events if event.partition_key.startswith(b"order-")]
 
-    events = ours(await plant.received(lambda events: len(ours(events)) >= 200))
+    events = ours(plant.received(lambda events: len(ours(events)) >= 200))
     for name in names:
         bodies = [int(event.body_as_str()) for event in events if event.partition_key == name.encode()]
         assert bodies == list(range(40))
@@ -192,7 +201,7 @@ async def test_a_device_may_use_a_token_signed_with_the_hubs_key(plant: Plant) -
     await client.connect()
     await client.send_message("signed by the hub")
     await client.shutdown()
-    events = await plant.received(lambda events: any(e.partition_key == b"token-1" for e in events))
+    events = plant.received(lambda events: any(e.partition_key == b"token-1" for e in events))
     (event,) = [event for event in events if event.partition_key == b"token-1"]
     method = json.loads(event.system_properties[b"iothub-connection-auth-method"])
     assert method["scope"] == "hub"
@@ -208,3 +217,20 @@ async def test_messages_are_billed_in_blocks_of_4_kb(plant: Plant) -> None:
     await client.shutdown()
     assert after["messages"] - before["messages"] == 2
     assert after["messages_4kb"] - before["messages_4kb"] == 3
+
+
+def test_a_will_and_a_retained_message_are_marked(plant: Plant) -> None:
+    """With a raw client, because azure-iot-device sends neither."""
+    token = sas("localhost/devices/will-1", key_of(plant.create("will-1")["will-1"]))
+    topic = "devices/will-1/messages/events/"
+    with RawClient(plant) as client:
+        client.send(connect_packet("will-1", token, will=(f"{topic}a=b", b"gone"))).read()
+        client.send(publish_packet(topic, b"kept", retain=True)).read()
+
+    def ours(events: list[Any]) -> list[Any]:
+        return [event for event in events if event.partition_key == b"will-1"]
+
+    retained, will = ours(plant.received(lambda events: len(ours(events)) == 2))
+    assert (retained.body_as_str(), retained.properties) == ("kept", {b"mqtt-retain": b"true"})
+    assert will.body_as_str() == "gone"
+    assert will.properties == {b"a": b"b", b"iothub-MessageType": b"Will"}
