@@ -30,9 +30,9 @@ class Reason(StrEnum):
     UNREADABLE_STATE = "unreadableState"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
-    """One reading and the machine it belongs to."""
+    """One reading and the machine it belongs to. Not frozen: one is made for every reading."""
 
     machine_id: str
     reading: Reading

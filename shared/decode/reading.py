@@ -19,9 +19,9 @@ _STATES_BY_NUMBER = {int(state): state for state in PackMLState}
 _STATES_AS_WRITTEN = {state.word: state for state in PackMLState}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Origin:
-    """Where a message came from and when."""
+    """Where a message came from and when. Not frozen: one is made for every message."""
 
     device_id: str
     source: str

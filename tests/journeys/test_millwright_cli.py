@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ from typer.testing import CliRunner
 
 from millwright.__main__ import app
 from millwright.connect import connected, local_target
-from millwright.graph import Graph
+from millwright.documents import site_versions
+from millwright.factory_file import load
+from millwright.graph import Graph, Twin, described, difference
+from millwright.ontology import Ontology
 from shared.adapters.containers import ensure
 from shared.adapters.cosmos import cosmos_client
 from shared.specs import SpecStore
@@ -158,6 +161,30 @@ def test_a_factory_is_applied_once_and_changed_where_its_file_changes(cloud: Pat
     assert asyncio.run(spec_limits(cloud, 2)) == {"LINE-1-CNC-1": 85.0, "LINE-1-ROBOT-1": 78.0}
     versions = asyncio.run(pinned(cloud, "GRAZ"))
     assert (versions["LINE-1-CNC-1"], versions["LINE-1-ROBOT-1"]) == (1, 2)
+
+
+async def test_a_stale_comparison_leaves_live_values_alone(cloud: Path) -> None:
+    """The service's queries lag: a twin that they do not show yet must not be made anew."""
+    versions = site_versions(load(SMART, None).factory, {})
+    whole, ontology = described(versions, Ontology.shipped(ROOT / "dtdl"))
+    twins = {name: whole.twins[name] for name in ("LINE-1", "LINE-1-CNC-1")}
+    contains = ("LINE-1", "contains.LINE-1-CNC-1")
+    wanted = Graph(whole.models, twins, {contains: whole.relationships[contains]})
+    nothing = Graph({}, {}, {})
+    machine = wanted.twins["LINE-1-CNC-1"]
+    live = Twin(machine.id, machine.model, {"temperatureC": 41.5})
+    async with connected(local_target(cloud)) as there:
+        made = difference(await there.twins.graph(wanted), wanted)
+        await there.twins.change(made, ontology, lambda: None)
+        before = replace(live, properties={})
+        await there.twins.change(
+            replace(difference(wanted, wanted), changed_twins=[(before, live)]), ontology, lambda: None
+        )
+        stale = replace(difference(nothing, wanted), models=[])
+        await there.twins.change(stale, ontology, lambda: None)
+        found = await there.twins.graph(Graph({}, {live.id: live}, {}))
+        assert difference(await there.twins.graph(wanted), wanted).count == 0
+    assert found.twins[live.id] == live
 
 
 def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) -> None:
