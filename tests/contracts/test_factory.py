@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
 from millwright.documents import site_versions
 from millwright.factory_file import Broken, load, parse
 from millwright.model_cards import read_cards
+from millwright.ontology import Ontology
 from shared.contracts.factory import Factory
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +87,16 @@ def test_a_sound_description_has_no_problems() -> None:
 @pytest.mark.parametrize("path", FACTORIES, ids=lambda path: path.stem)
 def test_the_factories_that_ship_are_sound_and_their_models_fit(path: Path) -> None:
     assert load(path, read_cards(ROOT / "models")).factory.sites
+
+
+@pytest.mark.parametrize("name", ["smart-factory", "contoso-bakery"])
+def test_machine_classes_have_the_signals_that_their_twins_have(name: str) -> None:
+    shipped = Ontology.shipped(ROOT / "dtdl")
+    for version in site_versions(load(ROOT / "factories" / f"{name}.yaml", None).factory, {}):
+        for part in version.site.classes.values():
+            twin = shipped.interfaces[part.twin_model]
+            measured = [each["name"] for each in twin["contents"] if "Property" in each["@type"]]
+            assert measured == [to_camel(signal.name) for signal in part.signals]
 
 
 @pytest.mark.parametrize(
