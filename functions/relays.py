@@ -14,8 +14,8 @@ from shared.ports import Document
 bp = func.Blueprint()
 
 
-def _relay(prefix: str, *, poll_ms: int, at_most: int) -> Callable[[Any], Any]:
-    """The change feed of `machines` from its beginning, under the leases `prefix`.
+def _relay(prefix: str, *, poll_ms: int, at_most: int, container: str = "machines") -> Callable[[Any], Any]:
+    """The change feed of a container from its beginning, under the leases `prefix`.
 
     A batch that fails comes again until it succeeds: a sink that is away holds back its own
     function and no other.
@@ -26,7 +26,7 @@ def _relay(prefix: str, *, poll_ms: int, at_most: int) -> Callable[[Any], Any]:
             arg_name="documents",
             connection="Cosmos",
             database_name="%MILLWRIGHT_COSMOS_DATABASE%",
-            container_name="machines",
+            container_name=container,
             lease_container_name="leases",
             lease_container_prefix=prefix,
             create_lease_container_if_not_exists=False,
@@ -66,6 +66,14 @@ async def relay_scopes(documents: func.DocumentList) -> None:
     """Lines, sites and the enterprise sum up their machines."""
     backend = await app()
     await backend.relay_scopes(_plain(documents))
+
+
+@bp.function_name("relay_scope_twins")
+@_relay("scope-twins-", poll_ms=5_000, at_most=300, container="scopes")
+async def relay_scope_twins(documents: func.DocumentList) -> None:
+    """Digital Twins shows the sums as well."""
+    backend = await app()
+    await backend.relay_twins(_plain(documents))
 
 
 def _plain(documents: func.DocumentList) -> list[Document]:

@@ -18,9 +18,10 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from shared.contracts.spec_documents import SiteDocument
-from shared.ports import AlreadyDone, Conflict, Create, Document, Documents, Replace
+from shared.ports import AlreadyDone, Conflict, Create, Document, Documents, Refused, Replace
 from shared.relay.pace import Pace, Sleep
 from shared.relay.rollup import OEE, STATUS, Entry, contribution, document_id, figures, total
+from shared.relay.undelivered import record
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class ScopeRelay:
        way; a line's version is its document's own count of writes.
 
     A crash in between is made good by the batch's next delivery: what is written is found equal,
-    what is not is written.
+    what is not is written. A document that outgrows the store is recorded and passed.
     """
 
     def __init__(
@@ -112,17 +113,23 @@ class ScopeRelay:
 
     async def _roll(self, scopes: dict[_Scope, Entries]) -> list[tuple[_Scope, Entry]]:
         """Bring scopes up to date, all at once; each with what it contributes to the scope above."""
-        actions: list[Awaitable[Entry]] = [self._update(scope, entries) for scope, entries in scopes.items()]
+        actions: list[Awaitable[Entry | None]] = [
+            self._update(scope, entries) for scope, entries in scopes.items()
+        ]
         outcomes = await asyncio.gather(*actions, return_exceptions=True)
         rolled: list[tuple[_Scope, Entry]] = []
         for scope, outcome in zip(scopes, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome
-            rolled.append((scope, outcome))
+            if outcome is not None:
+                rolled.append((scope, outcome))
         return rolled
 
-    async def _update(self, scope: _Scope, entries: Entries) -> Entry:
-        """Merge entries into one document; write it in its turn if anything in it changes."""
+    async def _update(self, scope: _Scope, entries: Entries) -> Entry | None:
+        """Merge entries into one document; write it in its turn if anything in it changes.
+
+        None when the store refuses the document.
+        """
         conflicts = 0
         waited = False
         while True:
@@ -143,6 +150,12 @@ class ScopeRelay:
                 if conflicts > _CONFLICTS_BORNE:
                     raise
                 await self._sleep(random.uniform(0, 0.02 * 2**conflicts))
+            except Refused as exc:
+                log.error("roll-up %s: %s", scope.key, exc)
+                await record(
+                    self._documents, SCOPES, subject=scope.scope_id, item=scope.document_id, detail=str(exc)
+                )
+                return None
 
     async def _load(self, scope: _Scope) -> Document | None:
         document = self._cache.get(scope.key)

@@ -1,10 +1,11 @@
-"""A machine's `twin` document as properties of its digital twin, and the JSON Patch between the two.
+"""What a document says about a digital twin, and the JSON Patch that makes the twin say the same.
 
 Properties are named by JSON pointer: `/state`, `/temperatureC`, `/oee/availability`. Names are
 the documents' own or, for signals, their camel case, the rule that dtdl/README.md states.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -18,43 +19,49 @@ LAST_READING_AT = "/lastReadingAt"
 
 _PLAIN = {"state": "state", "stateSince": "stateSince", "order": "orderId", "product": "product"}
 """Document -> twin."""
-
-_COMPONENTS = {
-    "oee": (
-        "availability",
-        "effectiveness",
-        "quality",
-        "oee",
-        "upperBound",
-        "coverage",
-        "band",
-        "shiftId",
-        "final",
-    ),
-    "health": ("score", "probability", "model", "modelVersion", "abstained", "reason", "assessedAt"),
-    "alarmSummary": ("activeCount", "unacknowledgedCount", "highestPriority"),
-}
+_RATIOS = ("availability", "effectiveness", "quality", "oee", "upperBound", "coverage", "band")
+_OEE = (*_RATIOS, "shiftId", "final")
+_HEALTH = ("score", "probability", "model", "modelVersion", "abstained", "reason", "assessedAt")
+_ALARMS = ("activeCount", "unacknowledgedCount", "highestPriority")
 
 
-def properties(document: Document) -> Properties:
-    """What the twin should have, by pointer; what is unknown is absent, as the service wants it."""
-    found: Properties = {f"/{name}": document.get(source) for source, name in _PLAIN.items()}
-    found |= {
-        LAST_READING_AT: document["lastReadingAt"],
-        "/silent": document["silent"],
-        "/blocked": document["blocked"] is not None,
-    }
-    found |= {f"/{to_camel(name)}": signal["value"] for name, signal in document["signals"].items()}
-    for component, names in _COMPONENTS.items():
-        part: Document = document["alarms" if component == "alarmSummary" else component] or {}
-        found |= {f"/{component}/{name}": part.get(name) for name in names}
-    return {pointer: value for pointer, value in found.items() if value is not None}
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What one document says about one twin."""
+
+    twin_id: str
+    part: str
+    """Documents about the same part of a twin replace each other, the higher version wins."""
+    version: tuple[Any, ...]
+    wanted: Properties
+    """What the part should be; a property that is unknown is absent, as the service wants it."""
+    optional: frozenset[str]
+    """Pointers that are removed when they are not wanted."""
+    measured_at: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Pointer -> when its value was measured; without it the service dates it with the write."""
 
 
-def owned(twin: Document, wanted: Iterable[str]) -> Properties:
-    """Of what a twin has now, the properties that are the relay's to write, by pointer."""
+def projection(document: Document) -> Projection | None:
+    """Of a machine its `twin` document, of a scope its `oee` and `status`; None for all others.
+
+    A scope's twin shows the shift that began last.
+    """
+    match document:
+        case {"type": "twin"}:
+            return _machine(document)
+        case {"type": "oee", "level": _}:
+            version = (document["start"], document["version"])
+            return _component(document, "oee", version, document, _OEE)
+        case {"type": "status", "level": _}:
+            return _component(document, "alarmSummary", (document["version"],), document["alarms"], _ALARMS)
+        case _:
+            return None
+
+
+def owned(twin: Document, pointers: Iterable[str]) -> Properties:
+    """Of what a twin has now, the properties at these pointers."""
     found: Properties = {}
-    for pointer in {*_fixed(), *wanted}:
+    for pointer in pointers:
         component, _, name = pointer[1:].rpartition("/")
         holder: Document = twin.get(component, {}) if component else twin
         if holder.get(name) is not None:
@@ -62,13 +69,12 @@ def owned(twin: Document, wanted: Iterable[str]) -> Properties:
     return found
 
 
-def changes(known: Properties, wanted: Properties, document: Document) -> list[list[Document]]:
-    """The patch that makes `known` into `wanted`, in groups that stand for one property each.
+def changes(known: Properties, projected: Projection) -> list[list[Document]]:
+    """The patch from `known` to what is projected, in groups that stand for one property each.
 
-    A measurement's group carries when it was measured, else the service would date it with the
-    write. Empty when nothing but the time of the last reading changed.
+    Empty when nothing but the time of the last reading changed.
     """
-    measured_at = {f"/{to_camel(name)}": signal["at"] for name, signal in document["signals"].items()}
+    wanted = projected.wanted
     groups: list[list[Document]] = [
         [{"op": "remove", "path": pointer}] for pointer in known if pointer not in wanted
     ]
@@ -76,15 +82,43 @@ def changes(known: Properties, wanted: Properties, document: Document) -> list[l
         if known.get(pointer) == value:
             continue
         group: list[Document] = [{"op": "add", "path": pointer, "value": value}]
-        if pointer in measured_at:
+        if pointer in projected.measured_at:
             path = f"/$metadata{pointer}/sourceTime"
-            group.append({"op": "add", "path": path, "value": measured_at[pointer]})
+            group.append({"op": "add", "path": path, "value": projected.measured_at[pointer]})
         groups.append(group)
     return [] if [group[0]["path"] for group in groups] == [LAST_READING_AT] else groups
 
 
-def _fixed() -> Iterable[str]:
-    yield from (f"/{name}" for name in _PLAIN.values())
-    yield from (LAST_READING_AT, "/silent", "/blocked")
-    for component, names in _COMPONENTS.items():
-        yield from (f"/{component}/{name}" for name in names)
+def _machine(document: Document) -> Projection:
+    signals: dict[str, Document] = {
+        f"/{to_camel(name)}": signal for name, signal in document["signals"].items()
+    }
+    found: Properties = {f"/{name}": document.get(source) for source, name in _PLAIN.items()}
+    found |= {
+        LAST_READING_AT: document["lastReadingAt"],
+        "/silent": document["silent"],
+        "/blocked": document["blocked"] is not None,
+    }
+    found |= _pointers("oee", document["oee"] or {}, _OEE)
+    found |= _pointers("health", document["health"] or {}, _HEALTH)
+    found |= _pointers("alarmSummary", document["alarms"], _ALARMS)
+    optional = frozenset(found)
+    found |= {pointer: signal["value"] for pointer, signal in signals.items()}
+    measured_at = {pointer: signal["at"] for pointer, signal in signals.items()}
+    version = (document["version"],)
+    return Projection(document["machineId"], "machine", version, _known(found), optional, measured_at)
+
+
+def _component(
+    document: Document, component: str, version: tuple[Any, ...], part: Document, names: Iterable[str]
+) -> Projection:
+    found = _pointers(component, part, names)
+    return Projection(document["scopeId"], component, version, _known(found), frozenset(found))
+
+
+def _pointers(component: str, part: Document, names: Iterable[str]) -> Properties:
+    return {f"/{component}/{name}": part.get(name) for name in names}
+
+
+def _known(found: Properties) -> Properties:
+    return {pointer: value for pointer, value in found.items() if value is not None}

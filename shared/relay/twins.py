@@ -1,9 +1,9 @@
-"""Committed `twin` documents -> Azure Digital Twins, by patches of what differs."""
+"""Committed documents of machines and scopes -> Azure Digital Twins, by patches of what differs."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
@@ -11,7 +11,7 @@ from cachetools import LRUCache
 
 from shared.ports import Document, Documents, Refused, Twins, Unavailable
 from shared.relay.pace import Pace, Sleep
-from shared.relay.twin_patch import Properties, changes, owned, properties
+from shared.relay.twin_patch import Projection, Properties, changes, owned, projection
 from shared.relay.undelivered import record
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ _MISSING_FOR_S = 30.0
 
 @dataclass(slots=True)
 class _Shown:
-    """What a twin has, as far as this worker knows: learned by a GET, kept by its own patches."""
+    """What a part of a twin is, as far as this worker knows: learned by a GET, kept by its patches."""
 
-    version: int = 0
+    version: tuple[Any, ...] = ()
     known: Properties = field(default_factory=dict[str, Any])
     refused: set[str] = field(default_factory=set[str])
     exists: bool = True
@@ -39,7 +39,7 @@ class _Shown:
 
 
 class TwinRelay:
-    """Keeps the machines' twins equal to their documents.
+    """Keeps twins equal to their documents.
 
     A worker never sends an older version than it sent, and never the same twice. A write that the
     service refuses is narrowed down to the property at fault, recorded, and passed; so is a twin
@@ -65,57 +65,71 @@ class TwinRelay:
         self.refused_count = 0
 
     async def __call__(self, documents: Sequence[Document]) -> None:
-        """Show a batch of changed documents; those that are no twin's are passed over."""
-        newest: dict[str, Document] = {}
-        for document in documents:
-            if document["type"] == "twin":
-                before = newest.get(document["machineId"])
-                if before is None or document["version"] >= before["version"]:
-                    newest[document["machineId"]] = document
-        await _all(self._show, iter(newest.values()))
+        """Show a batch of changed documents; those that say nothing about a twin are passed over."""
+        newest: dict[str, Projection] = {}
+        for projected in filter(None, map(projection, documents)):
+            key = _key(projected)
+            if key not in newest or projected.version >= newest[key].version:
+                newest[key] = projected
+        await self._all(iter(newest.values()))
 
-    async def _show(self, document: Document) -> None:
-        machine_id, wanted = document["machineId"], properties(document)
-        shown = await self._learn(machine_id, wanted)
-        if not shown.exists or document["version"] <= shown.version:
+    async def _all(self, items: Iterator[Projection]) -> None:
+        """A few at once. After a failure nothing new is begun; the failure is raised at the end."""
+        failures: list[Unavailable] = []
+
+        async def work() -> None:
+            for item in items:
+                if failures:
+                    return
+                try:
+                    await self._show(item)
+                except Unavailable as exc:
+                    failures.append(exc)
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        if failures:
+            raise failures[0]
+
+    async def _show(self, projected: Projection) -> None:
+        shown = await self._learn(projected)
+        if not shown.exists or projected.version <= shown.version:
             return
-        wanted = {pointer: value for pointer, value in wanted.items() if pointer not in shown.refused}
-        groups = changes(shown.known, wanted, document)
+        accepted = {p: value for p, value in projected.wanted.items() if p not in shown.refused}
+        groups = changes(shown.known, replace(projected, wanted=accepted))
         if groups:
-            await self._send(document, shown, groups)
+            await self._send(projected.twin_id, shown, groups)
         if shown.exists:
-            shown.version = document["version"]
+            shown.version = projected.version
 
-    async def _learn(self, machine_id: str, wanted: Properties) -> _Shown:
+    async def _learn(self, projected: Projection) -> _Shown:
         """What the twin has. The first time in this worker, and again after a refusal, it is asked."""
-        shown = self._shown.get(machine_id)
-        if shown is not None and self._clock() < shown.trusted_until:
-            return shown
-        version = shown.version if shown is not None else 0
-        twin = await self._twins.get(machine_id)
-        shown = self._shown[machine_id] = _Shown(version)
+        key = _key(projected)
+        before = self._shown.get(key)
+        if before is not None and self._clock() < before.trusted_until:
+            return before
+        twin = await self._twins.get(projected.twin_id)
+        shown = self._shown[key] = _Shown(before.version if before is not None else ())
         if twin is None:
-            await self._miss(machine_id, shown)
+            await self._miss(projected.twin_id, shown)
         else:
-            shown.known = owned(twin, wanted)
+            shown.known = owned(twin, projected.optional | projected.wanted.keys())
         return shown
 
-    async def _send(self, document: Document, shown: _Shown, groups: list[list[Document]]) -> None:
+    async def _send(self, twin_id: str, shown: _Shown, groups: list[list[Document]]) -> None:
         """One patch; if it is refused, halves of it, down to the property at fault."""
-        machine_id = document["machineId"]
-        await self._twin_pace.turn(machine_id)
+        await self._twin_pace.turn(twin_id)
         await self._pace.turn()
         try:
-            await self._twins.patch(machine_id, [step for group in groups for step in group])
+            await self._twins.patch(twin_id, [step for group in groups for step in group])
         except Refused as exc:
             if len(groups) == 1:
-                await self._refuse(machine_id, shown, groups[0][0]["path"], exc)
-            elif await self._twins.get(machine_id) is None:
-                await self._miss(machine_id, shown)
+                await self._refuse(twin_id, shown, groups[0][0]["path"], exc)
+            elif await self._twins.get(twin_id) is None:
+                await self._miss(twin_id, shown)
             else:
                 middle = len(groups) // 2
-                await self._send(document, shown, groups[:middle])
-                await self._send(document, shown, groups[middle:])
+                await self._send(twin_id, shown, groups[:middle])
+                await self._send(twin_id, shown, groups[middle:])
             return
         except Unavailable:
             shown.trusted_until = self._clock()
@@ -126,36 +140,22 @@ class TwinRelay:
             else:
                 shown.known[step["path"]] = step["value"]
 
-    async def _miss(self, machine_id: str, shown: _Shown) -> None:
+    async def _miss(self, twin_id: str, shown: _Shown) -> None:
         shown.exists = False
         shown.trusted_until = self._clock() + _MISSING_FOR_S
-        await self._record(machine_id, "the twin does not exist: run `millwright factory apply`")
+        await self._record(twin_id, "the twin does not exist: run `millwright factory apply`")
 
-    async def _refuse(self, machine_id: str, shown: _Shown, pointer: str, exc: Refused) -> None:
+    async def _refuse(self, twin_id: str, shown: _Shown, pointer: str, exc: Refused) -> None:
         shown.refused.add(pointer)
         shown.known.pop(pointer, None)
         shown.trusted_until = min(shown.trusted_until, self._clock() + _DISTRUST_AFTER_S)
-        await self._record(machine_id, f"{pointer}: {exc}")
+        await self._record(twin_id, f"{pointer}: {exc}")
 
-    async def _record(self, machine_id: str, detail: str) -> None:
+    async def _record(self, twin_id: str, detail: str) -> None:
         self.refused_count += 1
-        log.warning("twin of %s: %s", machine_id, detail)
-        await record(self._documents, CHANNEL, subject=machine_id, item=machine_id, detail=detail)
+        log.warning("twin %s: %s", twin_id, detail)
+        await record(self._documents, CHANNEL, subject=twin_id, item=twin_id, detail=detail)
 
 
-async def _all(action: Callable[[Document], Awaitable[None]], items: Iterator[Document]) -> None:
-    """Act on all items, a few at once. After a failure nothing new is begun; the failure is raised."""
-    failures: list[BaseException] = []
-
-    async def work() -> None:
-        for item in items:
-            if failures:
-                return
-            try:
-                await action(item)
-            except Unavailable as exc:
-                failures.append(exc)
-
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
-    if failures:
-        raise failures[0]
+def _key(projected: Projection) -> str:
+    return f"{projected.twin_id}/{projected.part}"

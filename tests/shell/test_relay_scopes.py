@@ -162,6 +162,15 @@ async def test_ten_thousand_machines_of_a_site_fit_into_documents() -> None:
     assert max(sizes) < 300_000
 
 
+async def test_a_document_that_outgrows_the_store_is_recorded_and_holds_nothing_back() -> None:
+    relay = Relay()
+    machines = [oee(f"{'M' * 500}-{n}", 1, good=1) for n in range(1_500)]
+    await relay(*machines, oee("M-1", 1, line_id="LINE-2", good=7))
+    [kept] = relay.documents.all("deliveries")
+    assert (kept["alarmId"], kept["outcome"]) == ("LINE-1", "refused")
+    assert relay.scope("SITE-1")["elements"]["goodCount"] == 7
+
+
 SEEDS = st.integers(0, 2**32)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.ports import Document, Unavailable
-from shared.relay.twin_patch import properties
+from shared.relay.twin_patch import projection
 from shared.relay.twins import TwinRelay
 from tests.memory import MemoryDocuments
 from tests.projected import alarms, signal, twin
@@ -37,9 +37,10 @@ class Relay:
         return value
 
     def equals(self, document: Document) -> bool:
+        projected = projection(document)
+        assert projected is not None
         return all(
-            self.has(document["machineId"], pointer) == value
-            for pointer, value in properties(document).items()
+            self.has(projected.twin_id, pointer) == value for pointer, value in projected.wanted.items()
         )
 
 
@@ -213,6 +214,36 @@ async def test_documents_of_other_types_are_passed_over() -> None:
     relay = Relay()
     await relay({"id": "state", "type": "state", "machineId": "M-1"})
     assert relay.twins.get_count == 0
+
+
+async def test_scopes_twins_show_the_shift_that_began_last_and_the_alarms_below() -> None:
+    relay = Relay("LINE-1")
+    early = {
+        "type": "oee",
+        "level": "line",
+        "scopeId": "LINE-1",
+        "version": 9,
+        "start": "2026-03-09T05:00:00.000Z",
+        "shiftId": "2026-03-09.early",
+        "final": False,
+        "availability": 0.75,
+        "oee": 0.5,
+        "band": "red",
+    }
+    late = {**early, "version": 1, "start": "2026-03-09T13:00:00.000Z", "shiftId": "2026-03-09.late"}
+    status = {"type": "status", "level": "line", "scopeId": "LINE-1", "version": 3}
+    await relay(early, {**status, "alarms": alarms(3, 1, "high")})
+    await relay({**late, "oee": None})
+    await relay({**early, "version": 10, "final": True})
+    shown = relay.twins.twins["LINE-1"]
+    assert shown["oee"] == {
+        "$metadata": {},
+        "availability": 0.75,
+        "band": "red",
+        "shiftId": "2026-03-09.late",
+        "final": False,
+    }
+    assert shown["alarmSummary"] == {"$metadata": {}, **alarms(3, 1, "high")}
 
 
 SEEDS = st.integers(0, 2**32)
