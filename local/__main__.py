@@ -54,7 +54,9 @@ def main() -> int:
     show.add_argument("--seconds", type=float, help="stop by itself after this long (default: Ctrl-C)")
     show.add_argument("--seed", type=int, default=7, help="the same seed gives the same plant")
     show.add_argument("--history-s", type=int, default=600, help="the plant has been running this long")
-    show.add_argument("--speed", type=float, default=1.0, help="simulated seconds in a real one")
+    show.add_argument(
+        "--speed", type=float, default=20.0, help="simulated seconds in a real one, until it is now"
+    )
     show.add_argument("--scenario", default="scattered", help="faults: a file, `scattered` or `none`")
     show.add_argument("--ports-from", type=int, help="number all ports from here; 0 takes any free ones")
     options = parser.parse_args()

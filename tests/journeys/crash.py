@@ -33,7 +33,6 @@ class Outcome:
     documents: dict[str, Any] = field(default_factory=dict[str, Any])
     outbox: dict[str, Any] = field(default_factory=dict[str, Any])
     events: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    twins: dict[str, Any] = field(default_factory=dict[str, Any])
     kills: dict[str, int] = field(default_factory=dict[str, int])
     between_commit_and_checkpoint: int = 0
     seconds: float = 0.0
@@ -65,7 +64,7 @@ async def run(home: Path, recording: Sequence[Recorded], *, kills: int = 0, seed
             if kills:
                 await asyncio.sleep(fate.uniform(0.1, 0.9))
                 await _kill_one(cloud, backend, outcome, fate)
-        await _drained(home, backend, sink, len(recording))
+        await drained(backend, sink, len(recording))
         await _collect(backend, outcome)
         outcome.events = sink.contents
     outcome.seconds = time.monotonic() - started
@@ -95,6 +94,11 @@ async def _is_behind(home: Path, backend: Backend) -> bool:
     return any(sequence > checkpoints.get(partition, -1) for partition, sequence in folded.items())
 
 
+def messages_read(home: Path) -> int:
+    """How many messages the hosts are done with, by their checkpoints."""
+    return sum(sequence + 1 for sequence in _checkpoints(home).values())
+
+
 def _checkpoints(home: Path) -> dict[str, int]:
     with sqlite3.connect(home / "functions.sqlite") as database:
         rows = database.execute(
@@ -104,12 +108,13 @@ def _checkpoints(home: Path) -> dict[str, int]:
     return dict(rows)
 
 
-async def _drained(home: Path, backend: Backend, sink: EventSink, messages: int) -> None:
+async def drained(backend: Backend, sink: EventSink, messages: int) -> None:
     """Wait until the hosts have read everything and every event of every outbox has arrived."""
+    home = backend.home.path
     deadline = time.monotonic() + _DRAINED_S
     while True:
-        read = sum(sequence + 1 for sequence in _checkpoints(home).values())
-        outbox = await _outbox(backend)
+        read = messages_read(home)
+        outbox = await outbox_events(backend)
         if read == messages and outbox.keys() <= sink.contents.keys():
             return
         if time.monotonic() > deadline:
@@ -118,7 +123,7 @@ async def _drained(home: Path, backend: Backend, sink: EventSink, messages: int)
         await asyncio.sleep(0.25)
 
 
-async def _outbox(backend: Backend) -> dict[str, Any]:
+async def outbox_events(backend: Backend) -> dict[str, Any]:
     found = backend.store.documents.query("machines", "SELECT * FROM c WHERE c.type = 'outbox'", {})
     return {event["id"]: event async for document in found for event in document["events"]}
 
@@ -131,7 +136,7 @@ async def _collect(backend: Backend, outcome: Outcome) -> None:
                 key = f"{container}/{document.get('machineId')}/{_one_hub(document['id'])}"
                 plain = {name: value for name, value in document.items() if not name.startswith("_")}
                 outcome.documents[key] = _one_hub(plain)
-    outcome.outbox = await _outbox(backend)
+    outcome.outbox = await outbox_events(backend)
 
 
 def _one_hub(value: Any) -> Any:
