@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from shared import state_document
+from shared.adapters import cosmos
 from shared.adapters.containers import CONTAINERS
 
 ROOT = Path(__file__).parents[2]
@@ -30,3 +32,7 @@ def test_a_state_is_not_indexed_below_its_data() -> None:
 
 def test_documents_expire_only_by_their_own_wish() -> None:
     assert {container.default_ttl for container in CONTAINERS} == {None, -1}
+
+
+def test_the_store_guards_the_document_that_commits_are_guarded_by() -> None:
+    assert cosmos.STATE_ID == state_document.STATE_ID
