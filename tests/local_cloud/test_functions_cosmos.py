@@ -69,7 +69,8 @@ async def test_changes_are_delivered_in_pages_and_each_function_keeps_its_own_po
     assert [line["pid"] for line in record.lines("feed")][-1] == second.pid
     second.stop()
     await write(machines, "while nobody ran")
-    host()
+    third = host()
     await until(lambda: "while nobody ran" in ids(record), "the change made while no host ran")
+    third.kill()
     assert ids(record).count("m0") == 1
     assert set(ids(record)) == set(ids(record, "other_feed"))
