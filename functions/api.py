@@ -1,5 +1,332 @@
-"""The HTTP API."""
+"""The HTTP API: a table of routes, each with its handler. Handlers look up, call once, and answer."""
+
+# The decorators of azure-functions take untyped keyword arguments.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from collections.abc import Awaitable, Callable
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
 
 import azure.functions as func
+from pydantic import BaseModel
+
+from functions.http import Answer, Call, Problem, Route, answer
+from functions.principal import Role
+from shared import queries
+from shared.blocked import resume
+from shared.bootstrap import app
+from shared.commit import MACHINES
+from shared.contracts import http
+from shared.domain.inputs import Acknowledge
+from shared.ingest import BUGS
+from shared.ports import AlreadyDone, Document
+from shared.queries import Page, Paging
 
 bp = func.Blueprint()
+
+
+async def health(call: Call) -> Answer:
+    """Whether the store answers."""
+    await call.backend.documents.get(MACHINES, "health", "health")
+    return Answer({"status": "ok"})
+
+
+async def machines(call: Call) -> Answer:
+    """The machines as they are now, in no particular order."""
+    asked: http.MachinesAsked = call.asked
+    page = await queries.machines(call.backend.documents, _paging(asked), site=asked.site, line=asked.line)
+    return _page(http.Machine, page)
+
+
+async def machine(call: Call) -> Answer:
+    """One machine as it is now."""
+    machine_id = call.path["machineId"]
+    return _single(
+        http.Machine, await queries.machine(call.backend.documents, machine_id) or _no_machine(machine_id)
+    )
+
+
+async def predictions(call: Call) -> Answer:
+    """What a machine's maintenance models said, newest first."""
+    asked: http.TimesAsked = call.asked
+    return await _of_machine(
+        call,
+        http.Prediction,
+        lambda machine_id: queries.predictions(
+            call.backend.documents, _paging(asked), machine_id, begin=asked.begin, end=asked.end
+        ),
+    )
+
+
+async def signals(call: Call) -> Answer:
+    """A machine's minute aggregates, newest first; kept for 30 days."""
+    asked: http.SignalsAsked = call.asked
+    return await _of_machine(
+        call,
+        http.Minute,
+        lambda machine_id: queries.minutes(
+            call.backend.documents,
+            _paging(asked),
+            machine_id,
+            begin=asked.begin,
+            end=asked.end,
+            signal=asked.signal,
+        ),
+    )
+
+
+async def stops(call: Call) -> Answer:
+    """A machine's stops, newest first."""
+    asked: http.TimesAsked = call.asked
+    return await _of_machine(
+        call,
+        http.Stop,
+        lambda machine_id: queries.stops(
+            call.backend.documents, _paging(asked), machine_id, begin=asked.begin, end=asked.end
+        ),
+    )
+
+
+async def resume_machine(call: Call) -> Answer:
+    """Fold what a blocked machine's queue holds, in order, once the cause is mended."""
+    machine_id = call.path["machineId"]
+    if await queries.machine(call.backend.documents, machine_id) is None:
+        _no_machine(machine_id)
+    try:
+        folded = await resume(call.backend.machines, call.backend.documents, machine_id, now=call.now)
+    except BUGS as exc:
+        detail = f"{machine_id} still fails: {exc}. Nothing is lost; mend the cause and resume it again."
+        raise Problem(HTTPStatus.CONFLICT, "still-failing", detail) from exc
+    return Answer({"machineId": machine_id, "foldedCount": folded})
+
+
+async def alarms(call: Call) -> Answer:
+    """Occurrences of alarms, newest first."""
+    asked: http.AlarmsAsked = call.asked
+    page = await queries.alarms(
+        call.backend.documents,
+        _paging(asked),
+        state=asked.state,
+        machine_id=asked.machine,
+        line=asked.line,
+        priority=asked.priority,
+    )
+    return _page(http.Alarm, page)
+
+
+async def alarm(call: Call) -> Answer:
+    """One occurrence of an alarm."""
+    alarm_id = call.path["alarmId"]
+    return _single(http.Alarm, await queries.alarm(call.backend.documents, alarm_id) or _no_alarm(alarm_id))
+
+
+async def acknowledge_alarm(call: Call) -> Answer:
+    """Acknowledge an alarm in the caller's name.
+
+    A request that repeats its Idempotency-Key answers as the first one did, for 7 days. A key
+    belongs to one caller and one alarm.
+    """
+    assert call.principal is not None
+    documents = call.backend.documents
+    alarm_id = call.path["alarmId"]
+    machine_id = alarm_id.rpartition(":")[0]
+    found = await queries.alarm(documents, alarm_id) or _no_alarm(alarm_id)
+    who = call.principal.name
+    command_id = _command_id(who, alarm_id, call.idempotency_key or str(uuid4()))
+    body: http.Acknowledgement = call.body
+    try:
+        command = Acknowledge(command_id, alarm_id, who, call.now, body.comment)
+        await call.backend.machines.change(machine_id, [command])
+    except AlreadyDone:
+        pass
+    done = await documents.get(MACHINES, machine_id, f"command:{command_id}")
+    found = await queries.alarm(documents, alarm_id) or found
+    outcome = done["outcome"] if done is not None else "the command is not known any more"
+    if outcome == "done":
+        return _single(http.Alarm, found)
+    detail = f"{alarm_id} was not acknowledged: {outcome}. `alarm` is its present state."
+    raise Problem(HTTPStatus.CONFLICT, "not-acknowledgeable", detail, alarm=_public(http.Alarm, found))
+
+
+async def oee(call: Call) -> Answer:
+    """OEE of a machine, line, site or enterprise by shift, newest first."""
+    asked: http.OeeAsked = call.asked
+    page = await queries.oee(
+        call.backend.documents, _paging(asked), asked.scope, begin=asked.begin, end=asked.end
+    )
+    if page is None:
+        detail = f"There is no machine, line, site or enterprise {asked.scope}. Ids are case-sensitive."
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-scope", detail)
+    return _page(http.ScopeOee, page)
+
+
+async def quarantine(call: Call) -> Answer:
+    """Messages that could not be believed, newest first, without their bytes."""
+    asked: http.QuarantineAsked = call.asked
+    if asked.day is not None and asked.device is None:
+        detail = "day needs a device: name both, or leave the day out."
+        raise Problem(HTTPStatus.BAD_REQUEST, "invalid-parameters", detail)
+    page = await queries.quarantined(
+        call.backend.documents,
+        _paging(asked),
+        device=asked.device,
+        day=asked.day.replace("-", "") if asked.day is not None else None,
+        machine_id=asked.machine,
+        reason=asked.reason,
+    )
+    return _page(http.Quarantined, page)
+
+
+def _paging(asked: http.Paged) -> Paging:
+    return Paging(asked.limit, asked.cursor)
+
+
+async def _of_machine(call: Call, model: type[BaseModel], read: Callable[[str], Awaitable[Page]]) -> Answer:
+    """A machine's list; whether the machine exists is looked up only when the list is empty."""
+    machine_id = call.path["machineId"]
+    page = await read(machine_id)
+    if not page.items and await queries.machine(call.backend.documents, machine_id) is None:
+        _no_machine(machine_id)
+    return _page(model, page)
+
+
+def _command_id(*parts: str) -> str:
+    """An id that Cosmos DB takes, whatever characters the parts have."""
+    return sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+@cache
+def _names(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _public(model: type[BaseModel], document: Document) -> Document:
+    """What the contract shows of a document; the rest is the store's business."""
+    return {name: document[name] for name in _names(model) if name in document}
+
+
+def _page(model: type[BaseModel], page: Page) -> Answer:
+    items = [_public(model, document) for document in page.items]
+    return Answer({"items": items, "nextCursor": page.next_cursor})
+
+
+def _single(model: type[BaseModel], document: Document) -> Answer:
+    return Answer(_public(model, document), document["_etag"])
+
+
+def _no_machine(machine_id: str) -> Any:
+    detail = f"There is no machine {machine_id}. GET /api/machines lists them; ids are case-sensitive."
+    raise Problem(HTTPStatus.NOT_FOUND, "unknown-machine", detail)
+
+
+def _no_alarm(alarm_id: str) -> Any:
+    detail = f"There is no alarm {alarm_id}. GET /api/alarms?state=all lists them."
+    raise Problem(HTTPStatus.NOT_FOUND, "unknown-alarm", detail)
+
+
+_MISSING = (HTTPStatus.NOT_FOUND,)
+_REFUSABLE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+
+ROUTES = (
+    Route("health", "GET", "health", health, None, http.NoParameters, http.Healthy),
+    Route("machines", "GET", "machines", machines, Role.VIEWER, http.MachinesAsked, http.MachinesPage),
+    Route(
+        "machine",
+        "GET",
+        "machines/{machineId}",
+        machine,
+        Role.VIEWER,
+        http.NoParameters,
+        http.Machine,
+        problems=_MISSING,
+    ),
+    Route(
+        "predictions",
+        "GET",
+        "machines/{machineId}/predictions",
+        predictions,
+        Role.VIEWER,
+        http.TimesAsked,
+        http.PredictionsPage,
+        problems=_MISSING,
+    ),
+    Route(
+        "signals",
+        "GET",
+        "machines/{machineId}/signals",
+        signals,
+        Role.VIEWER,
+        http.SignalsAsked,
+        http.MinutesPage,
+        problems=_MISSING,
+    ),
+    Route(
+        "stops",
+        "GET",
+        "machines/{machineId}/stops",
+        stops,
+        Role.VIEWER,
+        http.TimesAsked,
+        http.StopsPage,
+        problems=_MISSING,
+    ),
+    Route(
+        "resume_machine",
+        "POST",
+        "machines/{machineId}/resume",
+        resume_machine,
+        Role.ENGINEER,
+        http.NoParameters,
+        http.MachineResumed,
+        problems=_REFUSABLE,
+    ),
+    Route("alarms", "GET", "alarms", alarms, Role.VIEWER, http.AlarmsAsked, http.AlarmsPage),
+    Route(
+        "alarm",
+        "GET",
+        "alarms/{alarmId}",
+        alarm,
+        Role.VIEWER,
+        http.NoParameters,
+        http.Alarm,
+        problems=_MISSING,
+    ),
+    Route(
+        "acknowledge_alarm",
+        "POST",
+        "alarms/{alarmId}/acknowledge",
+        acknowledge_alarm,
+        Role.OPERATOR,
+        http.NoParameters,
+        http.Alarm,
+        http.Acknowledgement,
+        problems=_REFUSABLE,
+    ),
+    Route("oee", "GET", "oee", oee, Role.VIEWER, http.OeeAsked, http.OeePage, problems=_MISSING),
+    Route(
+        "quarantine",
+        "GET",
+        "quarantine",
+        quarantine,
+        Role.ENGINEER,
+        http.QuarantineAsked,
+        http.QuarantinePage,
+    ),
+)
+"""The whole API. OpenAPI and the functions are both made from it."""
+
+
+def _register(route: Route) -> None:
+    async def function(req: func.HttpRequest) -> func.HttpResponse:
+        return await answer(route, app, req)
+
+    function.__name__ = route.name
+    function.__doc__ = route.handler.__doc__
+    bp.function_name(route.name)(bp.route(route.template, methods=[route.method])(function))
+
+
+for _route in ROUTES:
+    _register(_route)

@@ -1,0 +1,414 @@
+"""The documents in Cosmos DB, as downstream apps read them. camelCase; instants are RFC 3339 in UTC.
+
+Each `...Document` is what the container holds, besides what the service adds (`_etag`, `_ts` ...);
+the class it extends is the same thing as the HTTP API shows it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from shared.domain.packml import PackMLState, TimeCategory
+
+STATES = sorted(state.word for state in PackMLState)
+
+type At = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
+    Field(description="Instant, RFC 3339 in UTC with milliseconds."),
+]
+type State = Annotated[str, Field(description="PackML state.", json_schema_extra={"enum": list(STATES)})]
+type Priority = Literal["low", "medium", "high", "critical"]
+type Count = Annotated[int, Field(ge=0)]
+type Ratio = Annotated[float, Field(ge=0)]
+"""Effectiveness, and so OEE, may exceed 1: nothing is capped."""
+type Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Contract(BaseModel):
+    """A closed shape: what is not declared is not written."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False
+    )
+
+
+class OfMachine(Contract):
+    machine_id: str
+    site_id: str
+    line_id: str
+
+
+class InMachines(OfMachine):
+    """What every document of the container `machines` has."""
+
+    id: str
+
+
+class Expiring(Contract):
+    ttl: Annotated[int, Field(gt=0, description="Seconds until Cosmos DB removes the document.")]
+
+
+class StateDocument(InMachines):
+    """The guard of every commit. `data` is Millwright's own and may change at any time: do not read it."""
+
+    type: Literal["state"]
+    spec_version: int
+    blocked: str | None = Field(description="Why the machine is set aside.")
+    data: dict[str, Any]
+    next_due_at: At | None = Field(None, description="When the timer looks at the machine.")
+
+
+class Signal(Contract):
+    value: float
+    unit: str
+    quality: Literal["good", "bad"] = Field(description="bad: implausible, so used for nothing.")
+    at: At
+
+
+class OeeFigures(Contract):
+    """Ratios of ISO 22400-2; null where the formula divides by nothing."""
+
+    shift_id: str
+    final: bool = Field(description="No reading can change it any more, save by being counted as late.")
+    availability: Ratio | None
+    effectiveness: Ratio | None
+    quality: Ratio | None
+    oee: Ratio | None = Field(description="A lower bound: time without data counts as lost.")
+    upper_bound: Ratio | None = Field(description="OEE if all time without data had been perfect production.")
+    coverage: Ratio | None = Field(description="Share of planned busy time about which something is known.")
+    band: Literal["green", "yellow", "red", "grey"] = Field(
+        description="grey: undefined, or known for less than 90 % of the time."
+    )
+
+
+class OeeElements(Contract):
+    """What ratios are made of. Sum these over machines, then divide; never average ratios."""
+
+    times_ms: dict[TimeCategory, Count]
+    good_count: Count
+    reject_count: Count
+    ideal_ms: Count = Field(description="Units made times the ideal cycle time of their product.")
+    unpriced_count: Count = Field(description="Units of products without an ideal cycle time.")
+    rejects: dict[str, Count] = Field(description="Rejected units by reason.")
+
+
+class Health(Contract):
+    """The newest verdict of the machine's maintenance model."""
+
+    model: str
+    model_version: str
+    probability: Probability | None = Field(description="Of a failure; null while the model abstains.")
+    score: Probability | None = Field(description="1 - probability.")
+    abstained: bool
+    reason: str | None = Field(description="Why the model abstained.")
+    warning: bool = Field(description="The probability reached the model's threshold.")
+    assessed_at: At
+
+
+class AlarmSummary(Contract):
+    active_count: Count
+    unacknowledged_count: Count
+    highest_priority: Literal["none"] | Priority = Field(description="Among the active ones.")
+
+
+class Machine(OfMachine):
+    """A machine as it is now. Measurements are at most 10 s behind, everything else is current."""
+
+    machine_class: str = Field(alias="class")
+    version: Annotated[int, Field(ge=1, description="Grows with every change.")]
+    at: At | None
+    state: State
+    state_since: At | None
+    reason: str | None = Field(description="Stop reason, from the site's catalogue.")
+    last_reading_at: At | None
+    order: str | None
+    product: str | None
+    silent: bool = Field(description="Nothing has arrived for longer than the machine's class allows.")
+    blocked: str | None = Field(description="Why its readings queue instead of being folded.")
+    signals: dict[str, Signal]
+    oee: OeeFigures | None
+    health: Health | None
+    alarms: AlarmSummary
+
+
+class TwinDocument(InMachines, Machine):
+    type: Literal["twin"]
+
+
+class Alarm(OfMachine):
+    """One occurrence of an alarm (ISA-18.2)."""
+
+    alarm_id: str
+    rule_id: str
+    signal: str
+    kind: Literal["high", "low"]
+    priority: Priority
+    state: Literal["unacknowledged", "acknowledged", "returnedUnacknowledged", "normal"]
+    active: bool
+    acknowledged: bool
+    limit: float
+    unit: str
+    value: float = Field(description="The value that confirmed the alarm.")
+    violated_at: At = Field(description="First reading beyond the limit.")
+    raised_at: At
+    cleared_at: At | None
+    acknowledged_at: At | None
+    acknowledged_by: str | None
+    comment: str | None
+    occurrence_count: Annotated[int, Field(ge=1, description="Times it was raised before anybody saw it.")]
+    consequence: str | None
+    response: str | None = Field(description="What an operator should do.")
+
+
+class AlarmDocument(InMachines, Alarm):
+    type: Literal["alarm"]
+
+
+class OeeBucket(OeeFigures):
+    """One shift of something."""
+
+    start: At
+    end: At
+    measured_at: At = Field(description="Accounted up to here.")
+    elements: OeeElements
+    reset_count: Count = Field(description="Counters that started again.")
+    late_count: Count = Field(description="Readings that came too late to be folded.")
+
+
+class OeeDocument(InMachines, OeeBucket):
+    type: Literal["oee"]
+    bucket_id: str
+
+
+class Stop(OfMachine):
+    """Time in which a machine did not produce, by why."""
+
+    stop_id: str
+    started_at: At
+    ended_at: At | None
+    category: TimeCategory
+    reason: str | None
+
+
+class StopDocument(InMachines, Stop):
+    type: Literal["stop"]
+
+
+class Prediction(OfMachine, Health):
+    """One verdict of a maintenance model."""
+
+    threshold: Probability
+    contributions: dict[str, float] = Field(
+        description="How unusual the model's inputs were; not why it answered as it did."
+    )
+
+
+class PredictionDocument(InMachines, Prediction, Expiring):
+    type: Literal["prediction"]
+
+
+type Aggregate = Annotated[
+    tuple[Count, float | None, float | None, float | None, Count],
+    Field(description="[n, low, mean, high, bad] of a signal over a minute."),
+]
+
+
+class MinutesDocument(InMachines, Expiring):
+    """An hour of minute aggregates."""
+
+    type: Literal["minutes"]
+    hour: At
+    signals: list[str]
+    rows: dict[str, list[Aggregate]] = Field(
+        description="Minute of the hour, 0 to 59 -> one aggregate for each of `signals`."
+    )
+
+
+class ViolationDocument(InMachines, Expiring):
+    """A reading older than the signal's current value broke a limit: no alarm, but written down."""
+
+    type: Literal["violation"]
+    rule_id: str
+    signal: str
+    value: float
+    at: At
+
+
+class GapDocument(InMachines):
+    """Whole shifts without any data."""
+
+    type: Literal["gap"]
+    start: At
+    end: At
+    shifts: list[tuple[str, At, At, Count]] = Field(
+        description="[shift, start, end, planned busy ms, all of it unknown]."
+    )
+
+
+class CommandDocument(InMachines, Expiring):
+    """An operator's command, so that its key does not run twice."""
+
+    type: Literal["command"]
+    outcome: str = Field(description="done, or why it could not be.")
+    at: At
+
+
+class QueuedDocument(InMachines):
+    """A reading of a blocked machine. `reading` is Millwright's own."""
+
+    type: Literal["queued"]
+    number: Annotated[int, Field(ge=1)]
+    reading: dict[str, Any]
+
+
+class OutboxDocument(InMachines, Expiring):
+    """The CloudEvents of one commit, published by a relay."""
+
+    type: Literal["outbox"]
+    events: list[dict[str, Any]]
+
+
+class Counts(Contract):
+    good: Count | None
+    reject: Count | None
+    rejects: dict[str, Count]
+
+
+class LateDocument(InMachines):
+    """A reading beyond the lateness bound, in the container `late`: kept and counted, not folded."""
+
+    type: Literal["late"]
+    shift_id: str | None
+    device: str
+    at: At
+    arrived_at: At
+    sequence: int
+    state: State | None
+    reason: str | None
+    counts: Counts
+    signals: dict[str, float]
+
+
+class Position(Contract):
+    source: str
+    sequence: int
+    index: int
+
+
+class Quarantined(Contract):
+    """A message, or a reading of one, that could not be believed."""
+
+    id: str
+    device: str
+    machine_id: str | None
+    reason: str
+    detail: str
+    arrived_at: At
+    position: Position
+
+
+class QuarantineDocument(Quarantined):
+    device_day: str = Field(description="device/yyyymmdd, by arrival.")
+    body: str = Field(description="The bytes, Base64.")
+
+
+class DeliveryDocument(Contract):
+    """One event on its way to one channel, in the container `deliveries`."""
+
+    id: str
+    alarm_id: str
+    event_id: str
+    channel: str
+    outcome: Literal["delivered", "failed", "refused"]
+    detail: str | None
+    attempt_count: Annotated[int, Field(ge=1)]
+    at: At
+
+
+class ActionDocument(Contract):
+    """One call of a machine's device because of an alarm, in the container `deliveries`."""
+
+    id: str
+    alarm_id: str
+    event_id: str
+    method: str
+    payload: dict[str, Any]
+    outcome: Literal["unknown", "done", "failed"]
+    detail: Any
+    at: At
+
+
+class UndeliveredDocument(Contract):
+    """What a sink never takes, in the container `deliveries`."""
+
+    id: str
+    alarm_id: str = Field(description="The alarm, or whatever else the item is about.")
+    type: Literal["undelivered"]
+    channel: str
+    outcome: Literal["refused"]
+    detail: str
+    ttl: int
+    event: dict[str, Any] | None = None
+
+
+type Level = Literal["line", "site", "enterprise"]
+
+
+class Child(Contract):
+    version: list[Any]
+    content: dict[str, Any]
+
+
+class InScopes(Contract):
+    """What every document of the container `scopes` has."""
+
+    id: str
+    scope_id: str
+    level: Level
+    version: Annotated[int, Field(ge=1)]
+    child_count: Annotated[int, Field(ge=1)]
+    children: dict[str, Child] = Field(description="What each child counted for.")
+
+
+class ScopeOeeDocument(InScopes, OeeBucket):
+    """One shift of a line, site or enterprise: the sum of its children's elements."""
+
+    type: Literal["oee"]
+
+
+class ScopeStatusDocument(InScopes):
+    """How the machines of a line, site or enterprise are now."""
+
+    type: Literal["status"]
+    machine_count: Count
+    silent_count: Count
+    blocked_count: Count
+    warning_count: Count
+    states: dict[str, Count]
+    alarms: AlarmSummary
+
+
+DOCUMENTS: dict[str, type[Contract]] = {
+    "state": StateDocument,
+    "twin": TwinDocument,
+    "alarm": AlarmDocument,
+    "oee": OeeDocument,
+    "stop": StopDocument,
+    "prediction": PredictionDocument,
+    "minutes": MinutesDocument,
+    "violation": ViolationDocument,
+    "gap": GapDocument,
+    "command": CommandDocument,
+    "queued": QueuedDocument,
+    "outbox": OutboxDocument,
+    "late": LateDocument,
+    "quarantine": QuarantineDocument,
+    "delivery": DeliveryDocument,
+    "action": ActionDocument,
+    "undelivered": UndeliveredDocument,
+    "scope-oee": ScopeOeeDocument,
+    "scope-status": ScopeStatusDocument,
+}
+"""Every kind of document, by the name of its schema."""

@@ -1,0 +1,198 @@
+"""The HTTP API's parameters, bodies and answers. camelCase on the wire."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from shared.contracts.documents import (
+    Alarm,
+    At,
+    Contract,
+    Count,
+    Machine,
+    OeeBucket,
+    Prediction,
+    Quarantined,
+    Stop,
+)
+from shared.instants import instant, iso
+
+
+def _canonical(text: str) -> str:
+    """The instant as documents write it, so that strings compare as instants do."""
+    return iso(instant(text.upper()))
+
+
+type Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+type Instant = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)$"),
+    AfterValidator(_canonical),
+]
+"""RFC 3339 with offset."""
+
+
+class _Asked(BaseModel):
+    """What a caller says. Unknown names are refused, so that a misspelt filter is noticed."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False
+    )
+
+
+class NoParameters(_Asked):
+    """Nothing may be asked."""
+
+
+class Paged(_Asked):
+    limit: int = Field(50, ge=1, le=200, description="Most items of a page.")
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=8192)] | None = Field(
+        None, description="`nextCursor` of the page before."
+    )
+
+
+class MachinesAsked(Paged):
+    site: Id | None = Field(None, description="Only machines of this site.")
+    line: Id | None = Field(None, description="Only machines of this line.")
+
+
+class AlarmsAsked(Paged):
+    state: Literal["active", "unacknowledged", "all"] = Field(
+        "active",
+        description="active: beyond its limit. unacknowledged: nobody has seen it, even if it returned "
+        "to normal since. all: every occurrence ever.",
+    )
+    machine: Id | None = Field(None, description="Only alarms of this machine.")
+    line: Id | None = Field(None, description="Only alarms of this line.")
+    priority: Literal["low", "medium", "high", "critical"] | None = Field(
+        None, description="Only alarms of this priority."
+    )
+
+
+class TimesAsked(Paged):
+    begin: Instant | None = Field(None, alias="from", description="Earliest instant, included.")
+    end: Instant | None = Field(None, alias="to", description="Latest instant, excluded.")
+
+
+class OeeAsked(TimesAsked):
+    scope: Id = Field(description="A machine, line, site or enterprise.")
+    grain: Literal["shift"] = Field("shift", description="What one item covers.")
+
+
+class SignalsAsked(TimesAsked):
+    limit: int = Field(24, ge=1, le=168, description="Most hours of a page.")
+    signal: Id | None = Field(None, description="Only this signal.")
+
+
+class QuarantineAsked(Paged):
+    device: Id | None = Field(None, description="Only messages of this device.")
+    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-?\d\d-?\d\d$")] | None = Field(
+        None, description="Only messages that arrived on this day (UTC), yyyy-mm-dd; needs a device."
+    )
+    machine: Id | None = Field(None, description="Only messages known to be about this machine.")
+    reason: Id | None = Field(None, description="Only messages rejected for this reason.")
+
+
+class Acknowledgement(_Asked):
+    """The optional body of an acknowledgement."""
+
+    comment: Annotated[str, StringConstraints(max_length=1000)] = Field(
+        "", description="Why, for the record."
+    )
+
+
+class _Page(Contract):
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null at the end. A page before may be short."
+    )
+
+
+class Healthy(Contract):
+    status: Literal["ok"]
+
+
+class MachinesPage(_Page):
+    items: list[Machine]
+
+
+class AlarmsPage(_Page):
+    items: list[Alarm]
+
+
+class ScopeOee(OeeBucket):
+    """One shift of a machine, line, site or enterprise."""
+
+    scope: str
+    level: Literal["machine", "line", "site", "enterprise"]
+
+
+class OeePage(_Page):
+    items: list[ScopeOee]
+
+
+class StopsPage(_Page):
+    items: list[Stop]
+
+
+class PredictionsPage(_Page):
+    items: list[Prediction]
+
+
+class MinuteOfSignal(Contract):
+    """One signal over one minute of event time; null without good values."""
+
+    count: Count
+    min: float | None
+    mean: float | None
+    max: float | None
+    bad_count: Count
+
+
+class Minute(Contract):
+    at: At
+    signals: dict[str, MinuteOfSignal]
+
+
+class MinutesPage(_Page):
+    items: list[Minute]
+
+
+class QuarantinePage(_Page):
+    items: list[Quarantined]
+
+
+class QuarantinedMessage(Quarantined):
+    body: str = Field(description="The bytes, Base64.")
+
+
+class MachineResumed(Contract):
+    machine_id: str
+    folded_count: Count = Field(description="Queued readings that were folded.")
+
+
+class Replayed(Contract):
+    """What became of a replayed message."""
+
+    folded: bool = Field(description="All of it was folded, and it is in quarantine no more.")
+    rejected: list[Quarantined] = Field(description="What of it was rejected again, and stays.")
+
+
+class InvalidParameter(Contract):
+    location: Literal["query", "body"] = Field(alias="in")
+    name: str
+    detail: str
+
+
+class ProblemDetails(Contract):
+    """RFC 9457. `detail` says what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[InvalidParameter] | None = Field(None, description="Every invalid parameter.")
+    role: str | None = Field(None, description="The app role that the caller lacks.")
+    alarm: Alarm | None = Field(None, description="The alarm as it is.")

@@ -1,0 +1,205 @@
+"""What the API reads: point reads and indexed queries, never a scan over machines' histories.
+
+Every list is newest first where its documents have a time, and comes in pages. A page may hold
+fewer items than asked for: only a missing cursor says that it was the last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.commit import MACHINES, QUARANTINE
+from shared.instants import instant, iso
+from shared.ports import Document, Documents
+from shared.relay.scopes import SCOPES
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+
+type Condition = tuple[str, str, Any]
+"""(property, operator, value); a value of None asks nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page: at most `limit` documents behind `cursor`, which an earlier page gave."""
+
+    limit: int
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: list[Document]
+    next_cursor: str | None
+
+
+async def machines(documents: Documents, paging: Paging, *, site: str | None, line: str | None) -> Page:
+    """The machines as their twins show them, in no particular order."""
+    conditions: list[Condition] = [("type", "=", "twin"), ("siteId", "=", site), ("lineId", "=", line)]
+    return await _page(documents, MACHINES, conditions, paging)
+
+
+async def machine(documents: Documents, machine_id: str) -> Document | None:
+    return await documents.get(MACHINES, machine_id, "twin")
+
+
+async def alarms(
+    documents: Documents,
+    paging: Paging,
+    *,
+    state: str,
+    machine_id: str | None = None,
+    line: str | None = None,
+    priority: str | None = None,
+) -> Page:
+    """Occurrences of alarms by the time they were raised. `state`: active, unacknowledged or all."""
+    conditions: list[Condition] = [
+        ("type", "=", "alarm"),
+        ("active", "=", True if state == "active" else None),
+        ("acknowledged", "=", False if state == "unacknowledged" else None),
+        ("lineId", "=", line),
+        ("priority", "=", priority),
+    ]
+    return await _page(documents, MACHINES, conditions, paging, newest="raisedAt", partition=machine_id)
+
+
+async def alarm(documents: Documents, alarm_id: str) -> Document | None:
+    """One occurrence. Its id is `machine:n`, so its place is known."""
+    machine_id = alarm_id.rpartition(":")[0]
+    return await documents.get(MACHINES, machine_id, f"alarm:{alarm_id}") if machine_id else None
+
+
+async def stops(
+    documents: Documents, paging: Paging, machine_id: str, *, begin: str | None, end: str | None
+) -> Page:
+    """A machine's stops that started in [begin, end)."""
+    return await _history(documents, paging, machine_id, "stop", "startedAt", begin, end)
+
+
+async def predictions(
+    documents: Documents, paging: Paging, machine_id: str, *, begin: str | None, end: str | None
+) -> Page:
+    """What a machine's models said of the time [begin, end)."""
+    return await _history(documents, paging, machine_id, "prediction", "assessedAt", begin, end)
+
+
+async def oee(
+    documents: Documents, paging: Paging, scope: str, *, begin: str | None, end: str | None
+) -> Page | None:
+    """The shifts of a machine, line, site or enterprise that started in [begin, end).
+
+    None when there is no such scope. Each item says its `scope` and `level`.
+    """
+    if await documents.get(SCOPES, scope, "status") is not None:
+        container = SCOPES
+    elif await machine(documents, scope) is not None:
+        container = MACHINES
+    else:
+        return None
+    conditions: list[Condition] = [("type", "=", "oee"), ("start", ">=", begin), ("start", "<", end)]
+    page = await _page(documents, container, conditions, paging, newest="start", partition=scope)
+    items = [
+        {**document, "scope": scope, "level": document.get("level", "machine")} for document in page.items
+    ]
+    return Page(items, page.next_cursor)
+
+
+async def minutes(
+    documents: Documents,
+    paging: Paging,
+    machine_id: str,
+    *,
+    begin: str | None,
+    end: str | None,
+    signal: str | None,
+) -> Page:
+    """Minute aggregates of [begin, end): {at, signals: {name: {count, min, mean, max, badCount}}}.
+
+    The page is counted in hours: that is how they are kept. Minutes without a sample of any
+    asked signal are left out.
+    """
+    first = None if begin is None else iso(instant(begin) // HOUR_MS * HOUR_MS)
+    conditions: list[Condition] = [("type", "=", "minutes"), ("hour", ">=", first), ("hour", "<", end)]
+    page = await _page(documents, MACHINES, conditions, paging, newest="hour", partition=machine_id)
+    items = [minute for document in page.items for minute in _minutes(document, signal)]
+    return Page(
+        [
+            item
+            for item in items
+            if (begin is None or begin <= item["at"]) and (end is None or item["at"] < end)
+        ],
+        page.next_cursor,
+    )
+
+
+async def quarantined(
+    documents: Documents,
+    paging: Paging,
+    *,
+    device: str | None = None,
+    day: str | None = None,
+    machine_id: str | None = None,
+    reason: str | None = None,
+) -> Page:
+    """Rejected messages by arrival. `day` is yyyymmdd, by arrival in UTC, and needs the device."""
+    partition = f"{device}/{day}" if device is not None and day is not None else None
+    conditions: list[Condition] = [
+        ("device", "=", device if partition is None else None),
+        ("machineId", "=", machine_id),
+        ("reason", "=", reason),
+    ]
+    return await _page(documents, QUARANTINE, conditions, paging, newest="arrivedAt", partition=partition)
+
+
+async def _history(
+    documents: Documents,
+    paging: Paging,
+    machine_id: str,
+    kind: str,
+    by: str,
+    begin: str | None,
+    end: str | None,
+) -> Page:
+    conditions: list[Condition] = [("type", "=", kind), (by, ">=", begin), (by, "<", end)]
+    return await _page(documents, MACHINES, conditions, paging, newest=by, partition=machine_id)
+
+
+async def _page(
+    documents: Documents,
+    container: str,
+    conditions: Sequence[Condition],
+    paging: Paging,
+    *,
+    newest: str | None = None,
+    partition: str | None = None,
+) -> Page:
+    asked = [condition for condition in conditions if condition[2] is not None]
+    clauses = [f"c.{name} {operator} @p{n}" for n, (name, operator, _) in enumerate(asked)]
+    sql = "SELECT * FROM c"
+    if clauses:
+        sql += f" WHERE {' AND '.join(clauses)}"
+    if newest is not None:
+        sql += f" ORDER BY c.{newest} DESC"
+    parameters = {f"@p{n}": value for n, (_, _, value) in enumerate(asked)}
+    return Page(
+        *await documents.page(
+            container, sql, parameters, partition=partition, limit=paging.limit, cursor=paging.cursor
+        )
+    )
+
+
+def _minutes(document: Document, signal: str | None) -> list[Document]:
+    """The rows of an hour, newest first, by signal."""
+    start = instant(document["hour"])
+    names: list[str] = document["signals"]
+    found: list[Document] = []
+    for minute, row in sorted(document["rows"].items(), key=lambda entry: -int(entry[0])):
+        signals = {
+            name: {"count": n, "min": low, "mean": mean, "max": high, "badCount": bad}
+            for name, (n, low, mean, high, bad) in zip(names, row, strict=True)
+            if signal in (None, name) and (n or bad)
+        }
+        if signals:
+            found.append({"at": iso(start + int(minute) * MINUTE_MS), "signals": signals})
+    return found
