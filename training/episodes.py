@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.pdm_data import HOUR_MS, Hours
+from training.hours import Hours
+from training.pdm_records import HOUR_MS
 
 QUIET_MS = 12 * HOUR_MS
 """A warning that comes back within this time is the same episode."""

@@ -6,21 +6,18 @@ simulation errors come a day before every failure, which no real controller does
 """
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from shared.domain.features import fold_pane, initial, row
 from shared.domain.spec import ModelBinding
-from training.shipping import Matrix, matrix
+from training.hours import Hours
+from training.pdm_records import HOUR_MS, Records, files
+from training.shipping import matrix
 
-HOUR_MS = 3_600_000
-HORIZON_MS = 24 * HOUR_MS
 SIGNALS = ("volt", "rotate", "pressure", "vibration")
 COMPONENTS = ("comp1", "comp2", "comp3", "comp4")
 TAUS_MS = (3 * HOUR_MS, 12 * HOUR_MS, 24 * HOUR_MS)
@@ -31,65 +28,6 @@ UNITS = {
 }
 UNITS |= {"age_years": "years"} | {f"hours_since.{component}": "h" for component in COMPONENTS}
 FEATURES = tuple(UNITS)
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """One entry per machine-hour, sorted by machine and time."""
-
-    rows: Matrix
-    machine: NDArray[np.int64]
-    at: NDArray[np.int64]
-    window: NDArray[np.int64]
-    """Number of the contiguous run of hours that the hour belongs to."""
-    next_failure_at: NDArray[np.int64]
-    """The machine's next failure after this hour, ms; a far future when there is none."""
-
-    @property
-    def failing(self) -> NDArray[np.bool_]:
-        """A failure follows within the horizon."""
-        return self.next_failure_at - self.at <= HORIZON_MS
-
-    def take(self, where: NDArray[np.bool_]) -> "Hours":
-        return Hours(
-            self.rows[where],
-            self.machine[where],
-            self.at[where],
-            self.window[where],
-            self.next_failure_at[where],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """What is known of each machine beside its telemetry; instants in ms, ascending."""
-
-    age_years: dict[int, float]
-    maintained: dict[int, list[tuple[int, str]]]
-    failed_at: dict[int, list[int]]
-
-
-def files(folder: Path) -> tuple[Path, ...]:
-    """The files that are read, telemetry first."""
-    complete, subset = folder / "PdM_telemetry.csv", folder / "PdM_telemetry_subset.parquet"
-    telemetry = complete if complete.exists() else subset
-    return (telemetry, *(folder / f"PdM_{table}.csv" for table in ("machines", "maint", "failures")))
-
-
-def read_records(folder: Path) -> Records:
-    _, machines, maintenance, failures = files(folder)
-    maintained: dict[int, list[tuple[int, str]]] = defaultdict(list)
-    for machine, at, component in _stamped(maintenance, "comp"):
-        maintained[machine].append((at, component))
-    failed_at: dict[int, set[int]] = defaultdict(set)
-    for machine, at, _ in _stamped(failures, "failure"):
-        failed_at[machine].add(at)
-    ages = pd.read_csv(machines)
-    return Records(
-        {int(machine): float(age) for machine, age in zip(ages["machineID"], ages["age"], strict=True)},
-        {machine: sorted(entries) for machine, entries in maintained.items()},
-        {machine: sorted(instants) for machine, instants in failed_at.items()},
-    )
 
 
 def read_hours(folder: Path, records: Records) -> Hours:
@@ -148,14 +86,6 @@ def _fold(
             starts,
             row(state, binding=binding, signal_names=SIGNALS, at=at, maintained_at=maintained_at),
         )
-
-
-def _stamped(path: Path, what: str) -> Iterator[tuple[int, int, str]]:
-    table = pd.read_csv(path, parse_dates=["datetime"])
-    for machine, at, entry in zip(
-        table["machineID"], _milliseconds(table["datetime"]), table[what], strict=True
-    ):
-        yield int(machine), int(at), str(entry)
 
 
 def _milliseconds(instants: "pd.Series[pd.Timestamp]") -> "pd.Series[int]":

@@ -28,27 +28,20 @@ from training import shipping
 from training.calibration import fit_calibrated, moved, shift_prior
 from training.episodes import MONTH_HOURS, Episodes, episodes, threshold_for
 from training.evidence import fingerprint, metric
+from training.hours import Hours
 from training.pdm_data import (
     COMPONENTS,
     FEATURES,
-    HORIZON_MS,
-    HOUR_MS,
     SIGNALS,
     TAUS_MS,
     UNITS,
-    Hours,
-    Records,
-    files,
     read_hours,
-    read_records,
 )
+from training.pdm_records import HORIZON_MS, HOUR_MS, TEST_UNTIL, Records, files, read_records
 
 SEED = 20260101
 NAME, VERSION = "pdm-failure", "1.0.0"
 TEST_MACHINES = range(1, 21)
-TEST_UNTIL = 1_427_868_000_000
-"""2015-04-01T06:00Z, ms: the subset holds every hour of the test machines up to here."""
-
 LOGGED_MS = 365 * 24 * HOUR_MS
 """The failure log covers 2015."""
 

@@ -19,7 +19,8 @@ from training import cnc_failure, pdm_failure
 from training.card_page import page
 from training.episodes import MONTH_HOURS, episodes
 from training.evidence import fingerprint
-from training.pdm_data import files, read_hours, read_records
+from training.pdm_data import read_hours
+from training.pdm_records import files, read_records
 from training.shipping import describe, opsets
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
