@@ -180,6 +180,33 @@ async def quarantine(call: Call) -> Answer:
     return _page(http.Quarantined, page)
 
 
+async def quarantined(call: Call) -> Answer:
+    """One quarantined message with its bytes."""
+    document = await queries.quarantined_message(call.backend.documents, *_place(call))
+    return _single(http.QuarantinedMessage, document or _not_quarantined(call))
+
+
+async def replay_quarantined(call: Call) -> Answer:
+    """Fold a quarantined message again, with its original arrival time, once its cause is mended.
+
+    It leaves quarantine when nothing of it is rejected again. Repeating the request folds
+    nothing twice.
+    """
+    outcome = await call.backend.replay(*_place(call)) or _not_quarantined(call)
+    rejected = [_public(http.Quarantined, document) for document in outcome.rejected]
+    return Answer({"readingCount": outcome.reading_count, "rejected": rejected})
+
+
+def _place(call: Call) -> tuple[str, str]:
+    path = call.path
+    return f"{path['device']}/{path['day'].replace('-', '')}", path["id"]
+
+
+def _not_quarantined(call: Call) -> Any:
+    detail = f"{call.path['id']} is not in quarantine (any more). GET /api/quarantine lists what is."
+    raise Problem(HTTPStatus.NOT_FOUND, "not-quarantined", detail)
+
+
 def _paging(asked: http.Paged) -> Paging:
     return Paging(asked.limit, asked.cursor)
 
@@ -314,6 +341,26 @@ ROUTES = (
         Role.ENGINEER,
         http.QuarantineAsked,
         http.QuarantinePage,
+    ),
+    Route(
+        "quarantined",
+        "GET",
+        "quarantine/{device}/{day}/{id}",
+        quarantined,
+        Role.ENGINEER,
+        http.NoParameters,
+        http.QuarantinedMessage,
+        problems=_MISSING,
+    ),
+    Route(
+        "replay_quarantined",
+        "POST",
+        "quarantine/{device}/{day}/{id}/replay",
+        replay_quarantined,
+        Role.ENGINEER,
+        http.NoParameters,
+        http.Replayed,
+        problems=_MISSING,
     ),
 )
 """The whole API. OpenAPI and the functions are both made from it."""

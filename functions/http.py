@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from functions.principal import Principal, Role, principal
 from shared.commit import Machines
 from shared.ports import Conflict, Document, Documents, Refused, Unavailable
+from shared.replay import Replay
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ class Backend(Protocol):
 
     @property
     def machines(self) -> Machines: ...
+
+    @property
+    def replay(self) -> Replay: ...
 
 
 @dataclass(frozen=True, slots=True)

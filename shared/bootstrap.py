@@ -27,6 +27,7 @@ from shared.ports import Documents, Events, Twins
 from shared.relay.events import EventRelay
 from shared.relay.scopes import ScopeRelay
 from shared.relay.twins import TwinRelay
+from shared.replay import Replay
 from shared.scoring import Scorer
 from shared.settings import Settings
 from shared.specs import SpecStore
@@ -44,6 +45,7 @@ class App:
     machines: Machines
     generation: Generation
     ingest: Ingest
+    replay: Replay
     twins: Twins
     events: Events
     relay_twins: TwinRelay
@@ -112,6 +114,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         machines=machines,
         generation=Generation(lambda: _created_at(settings, identity)),
         ingest=Ingest(machines, specs, documents, scorer),
+        replay=Replay(machines, specs, documents, scorer),
         twins=twins,
         events=events,
         relay_twins=TwinRelay(twins, documents),

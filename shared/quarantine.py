@@ -2,9 +2,8 @@
 
 import base64
 
-import orjson
-
-from shared.decode import Rejected
+from shared.decode import Decoded, Rejected
+from shared.decode.reading import as_message
 from shared.domain.inputs import Position, Reading
 from shared.instants import iso
 from shared.ports import Document
@@ -28,7 +27,7 @@ def refused_document(machine_id: str, reading: Reading, reason: str) -> Document
         "machineId": machine_id,
         "reason": reason,
         "detail": f"reading of {iso(reading.at)} arrived at {iso(reading.arrived_at)}",
-        "body": base64.b64encode(orjson.dumps(reading)).decode(),
+        "body": base64.b64encode(as_message(Decoded(machine_id, reading))).decode(),
     }
 
 

@@ -152,6 +152,10 @@ async def quarantined(
     return await _page(documents, QUARANTINE, conditions, paging, newest="arrivedAt", partition=partition)
 
 
+async def quarantined_message(documents: Documents, device_day: str, document_id: str) -> Document | None:
+    return await documents.get(QUARANTINE, device_day, document_id)
+
+
 async def _history(
     documents: Documents,
     paging: Paging,

@@ -175,8 +175,10 @@ class MachineResumed(Contract):
 class Replayed(Contract):
     """What became of a replayed message."""
 
-    folded: bool = Field(description="All of it was folded, and it is in quarantine no more.")
-    rejected: list[Quarantined] = Field(description="What of it was rejected again, and stays.")
+    reading_count: Count = Field(description="Readings that reached their machines.")
+    rejected: list[Quarantined] = Field(
+        description="What of it stays in quarantine, perhaps under ids of its own; empty: nothing."
+    )
 
 
 class InvalidParameter(Contract):

@@ -37,6 +37,10 @@ from shared.domain.turn import Turn
 
 FAR_FUTURE_MS = 300_000
 """A reading further ahead of its arrival than this is not believed."""
+FAR_FUTURE = "far-future"
+
+REPLAYS_KEPT = 32
+"""So many replayed documents' positions are remembered: each is a source of its own, used once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,10 @@ def _is_new(state: MachineState, position: Position) -> bool:
     last = state.positions.get(position.source)
     if last is not None and place <= last:
         return False
+    if last is None and position.source.startswith("replay/"):
+        replays = [source for source in state.positions if source.startswith("replay/")]
+        for source in replays[: -REPLAYS_KEPT + 1]:
+            del state.positions[source]
     state.positions[position.source] = place
     return True
 
@@ -163,7 +171,7 @@ def _read(turn: Turn, reading: Reading) -> None:
         return
     if reading.at > reading.arrived_at + FAR_FUTURE_MS:
         state.refused_count += 1
-        turn.effects.append(ReadingRefused(reading, "far-future"))
+        turn.effects.append(ReadingRefused(reading, FAR_FUTURE))
         return
     if reading.key in state.fold.seen:
         state.duplicate_count += 1

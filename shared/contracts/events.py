@@ -1,0 +1,152 @@
+"""What Event Grid publishes: CloudEvents 1.0 of type `millwright.<noun>.<past participle>.v1`.
+
+Consumers tell repetitions by `id`. A breaking change is a new version in the type.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from shared.contracts.documents import (
+    At,
+    Contract,
+    Count,
+    OfMachine,
+    Priority,
+    Probability,
+    State,
+)
+from shared.domain.packml import TimeCategory
+
+
+class AlarmData(OfMachine):
+    """An occurrence of an alarm, as it was then."""
+
+    alarm_id: str
+    rule_id: str
+    signal: str
+    kind: Literal["high", "low"]
+    priority: Priority
+    state: Literal["unacknowledged", "acknowledged", "returnedUnacknowledged", "normal"]
+    limit: float
+    unit: str
+    value: float
+    raised_at: At
+    cleared_at: At | None
+    acknowledged_at: At | None
+    acknowledged_by: str | None
+    occurrence_count: Annotated[int, Field(ge=1)]
+
+
+class MachineStateChangedData(OfMachine):
+    old: State = Field(alias="from")
+    new: State = Field(alias="to")
+    reason: str | None
+
+
+class MachineWentSilentData(OfMachine):
+    last_arrived_at: At | None
+
+
+class MachineCameBackData(OfMachine):
+    pass
+
+
+class MachineBlockedData(OfMachine):
+    """The machine's readings queue from now on, in order, until somebody resumes it."""
+
+    reason: str
+
+
+class MachineResumedData(OfMachine):
+    pass
+
+
+class StopStartedData(OfMachine):
+    stop_id: str
+    category: TimeCategory
+    reason: str | None
+
+
+class StopEndedData(StopStartedData):
+    started_at: At
+    duration_ms: Count
+
+
+class OeeData(OfMachine):
+    """The summable elements of a machine's shift. Add machines up before dividing."""
+
+    bucket_id: str
+    shift_id: str
+    times_ms: dict[TimeCategory, Count]
+    good_count: Count
+    reject_count: Count
+    ideal_ms: Count
+    late_count: Count
+
+
+class PredictionData(OfMachine):
+    model: str
+    model_version: str
+    probability: Probability | None = Field(description="Of a failure; null while the model abstains.")
+    threshold: Probability
+    warning: bool
+    abstained: bool
+    reason: str | None
+    assessed_at: At
+
+
+class DeviceData(Contract):
+    """`described`: whether a factory description lists the device."""
+
+    device_id: str
+    described: bool
+    machines: list[str]
+
+
+EVENTS: dict[str, tuple[type[Contract], str]] = {
+    "millwright.alarm.raised.v1": (AlarmData, "A machine went beyond a limit."),
+    "millwright.alarm.cleared.v1": (AlarmData, "An alarm returned to normal."),
+    "millwright.alarm.acknowledged.v1": (AlarmData, "An operator has seen an alarm."),
+    "millwright.machine.statechanged.v1": (MachineStateChangedData, "A machine's PackML state changed."),
+    "millwright.machine.wentsilent.v1": (MachineWentSilentData, "Nothing arrives from a machine any more."),
+    "millwright.machine.cameback.v1": (MachineCameBackData, "A silent machine reports again."),
+    "millwright.machine.blocked.v1": (MachineBlockedData, "A machine's readings cannot be folded."),
+    "millwright.machine.resumed.v1": (MachineResumedData, "A blocked machine is folded again."),
+    "millwright.stop.started.v1": (StopStartedData, "A machine stopped producing."),
+    "millwright.stop.ended.v1": (StopEndedData, "A stop ended."),
+    "millwright.oee.bucketmeasured.v1": (OeeData, "OEE elements of a shift so far."),
+    "millwright.oee.shiftclosed.v1": (OeeData, "OEE elements of a shift that is over."),
+    "millwright.prediction.made.v1": (PredictionData, "A maintenance model gave its verdict."),
+    "millwright.prediction.thresholdcrossed.v1": (
+        PredictionData,
+        "A model's probability passed its threshold, up or down.",
+    ),
+    "millwright.device.created.v1": (DeviceData, "A device was registered at IoT Hub."),
+    "millwright.device.deleted.v1": (DeviceData, "A device was removed from IoT Hub."),
+    "millwright.device.connected.v1": (DeviceData, "A device connected."),
+    "millwright.device.disconnected.v1": (DeviceData, "A device disconnected."),
+}
+"""Every type of event: its data, and what happened."""
+
+
+class CloudEvent(Contract):
+    """The envelope, as JSON."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(description="machine:n or device:..., the same however often it is published.")
+    source: str = Field(description="/millwright/<siteId>")
+    type: str
+    subject: str = Field(description="site/line/machine, or site/devices/device.")
+    time: str = Field(description="When it happened, RFC 3339.")
+    datacontenttype: Literal["application/json"]
+    data: dict[str, Any]
+
+
+def name_of(event_type: str) -> str:
+    """The type without prefix, for file names.
+
+    >>> name_of("millwright.alarm.raised.v1")
+    'alarm.raised.v1'
+    """
+    return event_type.removeprefix("millwright.")
