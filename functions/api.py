@@ -268,6 +268,7 @@ ROUTES = (
         Role.VIEWER,
         http.NoParameters,
         http.Machine,
+        tagged=True,
         problems=_MISSING,
     ),
     Route(
@@ -319,6 +320,7 @@ ROUTES = (
         Role.VIEWER,
         http.NoParameters,
         http.Alarm,
+        tagged=True,
         problems=_MISSING,
     ),
     Route(
@@ -330,6 +332,8 @@ ROUTES = (
         http.NoParameters,
         http.Alarm,
         http.Acknowledgement,
+        tagged=True,
+        keyed=True,
         problems=_REFUSABLE,
     ),
     Route("oee", "GET", "oee", oee, Role.VIEWER, http.OeeAsked, http.OeePage, problems=_MISSING),
@@ -350,6 +354,7 @@ ROUTES = (
         Role.ENGINEER,
         http.NoParameters,
         http.QuarantinedMessage,
+        tagged=True,
         problems=_MISSING,
     ),
     Route(

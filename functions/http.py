@@ -83,6 +83,10 @@ class Route:
     asks: type[BaseModel]
     gives: type[BaseModel]
     body: type[BaseModel] | None = None
+    tagged: bool = False
+    """Whether its answer carries an ETag."""
+    keyed: bool = False
+    """Whether it heeds Idempotency-Key."""
     problems: tuple[HTTPStatus, ...] = field(default=())
     """What it may answer besides what every route may."""
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from millwright import factory_commands, models
+from millwright import contracts, factory_commands, models, quarantine
 
 app = typer.Typer(
     name="millwright",
@@ -13,6 +13,8 @@ app = typer.Typer(
 )
 app.add_typer(factory_commands.app, name="factory")
 app.add_typer(models.app, name="models")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(contracts.app, name="contracts")
 
 
 @app.callback()

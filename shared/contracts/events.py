@@ -3,9 +3,10 @@
 Consumers tell repetitions by `id`. A breaking change is a new version in the type.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from shared.contracts.documents import (
     At,
@@ -136,11 +137,27 @@ class CloudEvent(Contract):
     specversion: Literal["1.0"]
     id: str = Field(description="machine:n or device:..., the same however often it is published.")
     source: str = Field(description="/millwright/<siteId>")
-    type: str
+    type: str = Field(description="millwright.<noun>.<past participle>.v1")
     subject: str = Field(description="site/line/machine, or site/devices/device.")
     time: str = Field(description="When it happened, RFC 3339.")
     datacontenttype: Literal["application/json"]
-    data: dict[str, Any]
+    data: Any
+
+
+def envelope(event_type: str) -> type[CloudEvent]:
+    """The CloudEvent of a type, with its data."""
+    data, happened = EVENTS[event_type]
+    name = "".join(part.capitalize() for part in name_of(event_type).split("."))
+    return create_model(
+        name,
+        __base__=CloudEvent,
+        __doc__=happened,
+        type=(
+            str,
+            Field(pattern=f"^{re.escape(event_type)}$", json_schema_extra={"const": event_type}),
+        ),
+        data=(data, Field()),
+    )
 
 
 def name_of(event_type: str) -> str:

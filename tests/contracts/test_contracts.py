@@ -1,0 +1,184 @@
+"""What is written and published is what the contracts say, and nothing else."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+from typer.testing import CliRunner
+
+import function_app
+from functions.api import ROUTES
+from millwright.__main__ import app
+from millwright.openapi import openapi
+from millwright.published import published
+from shared.commit import Loaded, decide
+from shared.contracts.documents import DOCUMENTS, Aggregate
+from shared.contracts.events import EVENTS, envelope
+from shared.devices import tell
+from shared.documents import render
+from shared.domain.advance import initial
+from shared.domain.inputs import (
+    Acknowledge,
+    Blocked,
+    Input,
+    Maintained,
+    Position,
+    Resumed,
+    SpecChanged,
+    Tick,
+)
+from shared.ports import Create, Document, SetFields, Upsert
+from shared.quarantine import refused_document
+from shared.relay.scopes import ScopeRelay
+from shared.relay.undelivered import record
+from shared.state_document import to_document
+from tests.memory import MemoryDocuments
+from tests.plants import DAY, SPEC, ArithmeticScorer, deliveries
+
+AGGREGATE: TypeAdapter[Any] = TypeAdapter(Aggregate)
+ENVELOPES = {kind: envelope(kind) for kind in EVENTS}
+
+
+def holds(document: Document, kind: str | None = None) -> None:
+    """The document is of its contract, service-made properties aside."""
+    made = {name: value for name, value in document.items() if name[0] != "_"}
+    DOCUMENTS[kind or document["type"]].model_validate(made, strict=False)
+    for event in document.get("events", ()):
+        ENVELOPES[event["type"]].model_validate(event)
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Input]:
+    """A machine's life: its description, readings, and everything else that may happen to it."""
+    inputs: list[Input] = [SpecChanged(Position("apply", 1), SPEC, 0)]
+    n = 0
+    for one in draw(deliveries()):
+        inputs.append(one)
+        for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+            n += 1
+            now = one.arrived_at + n
+            alarm = f"{SPEC.machine_id}:{draw(st.integers(1, 40))}"
+            choices: list[Input] = [
+                Acknowledge(f"key-{n}", alarm, "ann", now, draw(st.sampled_from(["", "seen"]))),
+                Tick(Position("timer/due", now), now + draw(st.sampled_from([0, DAY, 3 * DAY]))),
+                Blocked("ValueError: a bug", now),
+                Resumed(now),
+                Maintained(f"done-{n}", "spindle", now, "ann"),
+            ]
+            inputs.append(draw(st.sampled_from(choices)))
+    return inputs
+
+
+@settings(max_examples=150, deadline=None)
+@given(life=lives())
+def test_everything_that_any_history_writes_is_of_its_contract(life: list[Input]) -> None:
+    [advanced] = decide([(Loaded(SPEC, initial(SPEC), None), life)], ArithmeticScorer())
+    rendered = render(advanced.spec, advanced.state, advanced.effects)
+    holds(to_document(advanced.spec, advanced.state))
+    for operation in rendered.operations:
+        match operation:
+            case Create(document) | Upsert(document):
+                holds(document)
+            case SetFields(_, fields):
+                for path, row in fields.items():
+                    assert re.fullmatch(r"/rows/\d+", path)
+                    for aggregate in row:
+                        AGGREGATE.validate_python(aggregate)
+            case _:
+                raise AssertionError(operation)
+    for document in rendered.late:
+        holds(document)
+    for reading, reason in rendered.refused:
+        holds(refused_document(SPEC.machine_id, reading, reason), "quarantine")
+
+
+class Nowhere:
+    """The directory before anything is applied."""
+
+    async def current_site(self, site_id: str) -> None:
+        return None
+
+    async def device(self, device_id: str) -> None:
+        return None
+
+
+class Published(list[Document]):
+    async def publish(self, events: list[Document]) -> None:
+        self.extend(events)
+
+
+@settings(max_examples=25, deadline=None)
+@given(life=lives())
+async def test_roll_ups_are_of_their_contract(life: list[Input]) -> None:
+    [advanced] = decide([(Loaded(SPEC, initial(SPEC), None), life)], ArithmeticScorer())
+    rendered = render(advanced.spec, advanced.state, advanced.effects)
+    documents = MemoryDocuments()
+    relay = ScopeRelay(documents, Nowhere(), clock=lambda: 0.0, sleep=_at_once)
+    await relay([o.document for o in rendered.operations if isinstance(o, Upsert)])
+    written = documents.all("scopes")
+    assert {document["level"] for document in written} == {"line", "site", "enterprise"}
+    for document in written:
+        holds(document, f"scope-{document['type']}")
+
+
+async def _at_once(seconds: float) -> None:
+    return None
+
+
+@pytest.mark.parametrize("kind", ["Created", "Deleted", "Connected", "Disconnected"])
+async def test_events_of_devices_are_of_their_contract(kind: str) -> None:
+    events = Published()
+    await tell(
+        Nowhere(),
+        events,
+        event_id="1",
+        kind=f"Microsoft.Devices.Device{kind}",
+        time="2026-03-09T06:00:00Z",
+        data={"deviceId": "GATEWAY-1"},
+    )
+    [event] = events
+    ENVELOPES[event["type"]].model_validate(event)
+
+
+async def test_what_a_sink_refuses_is_recorded_as_its_contract_says() -> None:
+    documents = MemoryDocuments()
+    for event in (None, {"id": "M:1"}):
+        await record(documents, "eventGrid", subject="M:1", item="M:1", detail="too large", event=event)
+        [document] = documents.all("deliveries")
+        holds(document)
+
+
+def test_the_published_files_are_in_step_with_the_code() -> None:
+    assert CliRunner().invoke(app, ["contracts", "check"]).exit_code == 0
+
+
+def test_every_kind_of_document_and_event_is_published() -> None:
+    files = set(published())
+    assert {f"documents/{kind}.schema.json" for kind in DOCUMENTS} <= files
+    assert {f"events/{kind.removeprefix('millwright.')}.schema.json" for kind in EVENTS} <= files
+
+
+def test_openapi_has_every_route_of_the_function_app_and_no_other() -> None:
+    served: set[tuple[str, str]] = set()
+    for function in function_app.app.get_functions():
+        trigger = function.get_trigger()
+        assert trigger is not None
+        if trigger.type == "httpTrigger":
+            binding = trigger.get_dict_repr()
+            served |= {(f"/api/{binding['route']}", str(method).lower()) for method in binding["methods"]}
+    described = {(path, method) for path, methods in openapi()["paths"].items() for method in methods}
+    assert {(path, method.rpartition(".")[2]) for path, method in served} == described
+    assert len(described) == len(ROUTES)
+
+
+def test_every_reference_of_openapi_and_asyncapi_leads_somewhere() -> None:
+    for name in ("openapi.json", "asyncapi.json"):
+        text = published()[name]
+        document = TypeAdapter(dict[str, Any]).validate_json(text)
+        for reference in re.findall(r'"\$ref": "#/([^"]+)"', text):
+            place: Any = document
+            for part in reference.split("/"):
+                place = place[part]
