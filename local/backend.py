@@ -81,7 +81,8 @@ class Backend:
             self.store = await opened.enter_async_context(await self._apply())
             for _ in range(self._workers):
                 await self.cloud.add_host()
-            await self._subscribe()
+            if self._workers:
+                await self._subscribe()
             self._open = opened.pop_all()
         return self
 
