@@ -2,7 +2,7 @@
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: setup lint test local run train
+.PHONY: setup lint test local run train replay
 
 # Folder of the public data sets, one folder each (training/README.md says where to get them).
 MILLWRIGHT_DATA ?= ../shared/data
@@ -36,3 +36,8 @@ run: setup
 train: setup
 	OMP_NUM_THREADS=1 $(RUN) python -m training.cnc_failure --data $(MILLWRIGHT_DATA)/ai4i2020
 	OMP_NUM_THREADS=1 $(RUN) python -m training.pdm_failure --data $(MILLWRIGHT_DATA)/azure_pdm
+
+# make replay, or make replay DATASET=DIR LIMIT=100 JSON=1 KEEP=DIR (docs/replay.md)
+DATASET ?= $(MILLWRIGHT_DATA)/azure_pdm
+replay: setup
+	@$(RUN) python -m local replay $(DATASET) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json) $(if $(KEEP),--dir $(KEEP))

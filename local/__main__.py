@@ -1,4 +1,4 @@
-"""`python -m local`: the whole local cloud (up), or one service of it (serve), until Ctrl-C."""
+"""`python -m local`: the local cloud (up), a service (serve), a factory (run), a recording (replay)."""
 
 import argparse
 import asyncio
@@ -59,9 +59,22 @@ def main() -> int:
     )
     show.add_argument("--scenario", default="scattered", help="faults: a file, `scattered` or `none`")
     show.add_argument("--ports-from", type=int, help="number all ports from here; 0 takes any free ones")
+    again = commands.add_parser("replay", help="recorded machines through everything, at full speed")
+    again.add_argument("data", type=Path, help="folder of a data set: azure_pdm, skab or nab")
+    again.add_argument(
+        "--dir", help="keep the local cloud's state here (default: a folder removed at the end)"
+    )
+    again.add_argument("--limit", type=int, help="only the first so many readings of each machine")
+    again.add_argument("--json", action="store_true", help="the report as JSON")
+    again.add_argument("--workers", type=int, default=1, help="how many hosts fold (default: 1)")
+    again.add_argument(
+        "--ports-from", type=int, default=0, help="number all ports from here (default: any free)"
+    )
     options = parser.parse_args()
     if options.command == "run":
         return run_demo(options)
+    if options.command == "replay":
+        return run_replay(options)
     if options.command == "up":
         app = options.functions and options.functions.absolute()
         return up(UpOptions(options.dir, options.ports_from, app, options.workers))
@@ -83,6 +96,20 @@ def main() -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     return 0
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    command = import_module("local.replay.command")
+    return command.replay(
+        command.ReplayOptions(
+            data=options.data,
+            folder=options.dir,
+            limit=options.limit,
+            json=options.json,
+            ports_from=options.ports_from,
+            workers=options.workers,
+        )
+    )
 
 
 def run_demo(options: argparse.Namespace) -> int:

@@ -101,7 +101,7 @@ async def send(
     strings = await asyncio.to_thread(register, hub, stream.devices)
     ca = await asyncio.to_thread(_read, hub.ca)
     with device_port(hub.mqtt_port):
-        devices = {device: _Device(_client(strings[device], ca)) for device in stream.devices}
+        devices = {device: _Device(device_client(strings[device], ca)) for device in stream.devices}
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(_serve(device, sent)) for device in devices.values()]
             try:
@@ -115,7 +115,7 @@ async def send(
     return sent
 
 
-def _client(connection_string: str, ca: str) -> Any:
+def device_client(connection_string: str, ca: str) -> Any:
     """A device client. The SDK leaves its keyword arguments untyped."""
     create = IoTHubDeviceClient.create_from_connection_string  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return create(connection_string, server_verification_cert=ca)
@@ -164,24 +164,24 @@ async def _finish(stream: Stream, devices: dict[str, _Device], until: asyncio.Ev
 
 
 async def _serve(device: _Device, sent: Sent) -> None:
-    await _insist(device.client.connect, sent)
+    await insist(device.client.connect, sent)
     while True:
         event = await device.events.get()
         match event:
             case Link(online=False):
                 await device.client.disconnect()
             case Link():
-                await _insist(device.client.connect, sent)
+                await insist(device.client.connect, sent)
             case Outgoing():
                 message = _message(event)
-                await _insist(lambda message=message: device.client.send_message(message), sent)
+                await insist(lambda message=message: device.client.send_message(message), sent)
                 sent.messages += 1
                 sent.readings += len(event.readings)
                 sent.bytes += len(event.body)
         device.events.task_done()
 
 
-async def _insist(attempt: Callable[[], Awaitable[None]], sent: Sent) -> None:
+async def insist(attempt: Callable[[], Awaitable[None]], sent: Sent) -> None:
     """Try until it works, as a device in the field does. A message may so arrive twice."""
     while True:
         try:
