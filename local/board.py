@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Group
 from rich.table import Table
@@ -22,27 +22,37 @@ STATE_STYLES = {
 }
 PRIORITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "none": "dim"}
 _SIGNALS_SHOWN = 3
+_COLUMNS: tuple[tuple[str, Literal["left", "right"], int], ...] = (
+    ("machine", "left", 0),
+    ("state", "left", 0),
+    ("for", "right", 95),
+    ("signals", "left", 140),
+    ("A", "right", 110),
+    ("E", "right", 110),
+    ("Q", "right", 110),
+    ("OEE", "right", 0),
+    ("health", "right", 0),
+    ("alarms", "right", 0),
+)
+"""(heading, alignment, width of the terminal from which it is shown)."""
 _NOTIFICATIONS_SHOWN = 5
 
 
-def board(machines: Sequence[Json], notifications: Iterable[Notification], footer: str) -> Group:
-    """All machines, the last notifications, and one line about the whole."""
+def board(
+    machines: Sequence[Json], notifications: Iterable[Notification], footer: str, *, width: int
+) -> Group:
+    """All machines, the last notifications, and one line about the whole.
+
+    A narrow terminal gets the columns that decide, not all of them cut short.
+    """
+    shown = [index for index, (_, _, at_least) in enumerate(_COLUMNS) if width >= at_least]
     table = Table(expand=True)
-    for heading, justify in (
-        ("machine", "left"),
-        ("state", "left"),
-        ("for", "right"),
-        ("signals", "left"),
-        ("A", "right"),
-        ("E", "right"),
-        ("Q", "right"),
-        ("OEE", "right"),
-        ("health", "right"),
-        ("alarms", "right"),
-    ):
-        table.add_column(heading, justify=justify, no_wrap=heading != "signals")  # pyright: ignore[reportArgumentType]
+    for index in shown:
+        heading, justify, _ = _COLUMNS[index]
+        table.add_column(heading, justify=justify, no_wrap=True)
     for machine in machines:
-        table.add_row(*row(machine, now=datetime.now(UTC)))
+        cells = row(machine, now=datetime.now(UTC))
+        table.add_row(*(cells[index] for index in shown))
     last = list(notifications)[-_NOTIFICATIONS_SHOWN:]
     lines = [Text(f"{n.at:%H:%M:%S}  {n.text}", style="yellow") for n in reversed(last)]
     return Group(

@@ -26,6 +26,7 @@ type Json = dict[str, Any]
 
 REFRESH_S = 0.5
 REPORT_EVERY_S = 10.0
+_WIDTH_OF_FILES = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def _watch(
     plant: asyncio.subprocess.Process,
 ) -> None:
     """Show the machines until it is time to stop: a live table on a terminal, else a line now and then."""
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_FILES)
     ends = None if options.seconds is None else time.monotonic() + options.seconds
     live = Live(console=console, auto_refresh=False, screen=False) if console.is_terminal else None
     reported = 0.0
@@ -129,10 +130,10 @@ async def _watch(
             machines = await _get(http, f"{api}/machines?limit=200")
             footer = f"API {api}   Ctrl-C stops"
             if live is not None:
-                live.update(board(machines, inbox.notifications, footer), refresh=True)
+                live.update(board(machines, inbox.notifications, footer, width=console.width), refresh=True)
             elif time.monotonic() - reported >= REPORT_EVERY_S:
                 reported = time.monotonic()
-                console.print(board(machines, inbox.notifications, footer))
+                console.print(board(machines, inbox.notifications, footer, width=console.width))
             try:
                 await asyncio.wait_for(stopping.wait(), REFRESH_S)
             except TimeoutError:
