@@ -132,6 +132,7 @@ class LocalCloud:
         }
         # Only the first host has the port that people know.
         await self._launch(name, HOST, {**settings, **environment}, None if count == 1 else 0)
+        self._write_endpoints()
         return name
 
     def _take_lock(self) -> None:
@@ -170,7 +171,6 @@ class LocalCloud:
         if self._app is not None:
             for _ in range(self._workers):
                 await self.add_host()
-            self._write_endpoints()
 
     async def _launch(
         self, name: str, service: str, environment: Mapping[str, str], ports_from: int | None = None
