@@ -68,7 +68,7 @@ class Plant:
             connection_string, server_verification_cert=self.ca.read_text(), **options
         )
 
-    def received(self, enough: Callable[[list[Any]], bool], within_s: float = 20) -> list[Any]:
+    def received(self, enough: Callable[[list[Any]], bool], within_s: float = 60) -> list[Any]:
         """Events of the Event Hub from its beginning, as soon as there are enough."""
         if self._reader is None:
             self._reader = Reader(self.event_hubs.endpoints["eventHubs"], self.name)

@@ -23,6 +23,7 @@ def factory(client):
                 "temperatureC": float(number),
                 "name": "it's" if number == 3 else f"m{number}",
                 "silent": number < 2,
+                "orderId": "ORDER-OF-THESE",
                 "oee": {"$metadata": {}, "oee": number / 10},
             },
         )
@@ -77,7 +78,7 @@ def test_relationships_are_found_too(client, factory):
 def test_pages_have_the_asked_size_and_miss_nothing(service, client, factory):
     charges = []
     found = client.query_twins(
-        "SELECT * FROM digitaltwins WHERE temperatureC >= 0 AND oee.oee >= 0",
+        "SELECT * FROM digitaltwins WHERE orderId = 'ORDER-OF-THESE' AND oee.oee >= 0",
         headers={"max-items-per-page": "5"},
         raw_response_hook=lambda r: charges.append(float(r.http_response.headers["query-charge"])),
     )
