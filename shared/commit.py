@@ -27,6 +27,8 @@ QUARANTINE = "quarantine"
 
 MAX_OPERATIONS = 90
 """A batch takes 100; the state and the outbox need their places."""
+_ROOM = 0.8
+"""Pieces of a cut batch aim at this share of the limit: inputs differ in what they write."""
 _CONFLICTS_BORNE = 8
 
 
@@ -104,7 +106,7 @@ class Machines:
         2. Keep late and refused readings in their own containers: idempotent, so before.
         3. Commit state, documents and outbox as one batch, guarded by the state's ETag.
         4. On a conflict reload and start over: the newer state drops what it has folded.
-        5. A batch beyond the service's limits is cut in two; each half is a commit of its own.
+        5. A batch beyond the service's limits is cut; each piece is a commit of its own.
         """
         conflicts = 0
         while True:
@@ -122,9 +124,10 @@ class Machines:
             except TooLarge as exc:  # 5
                 if len(inputs) == 1:
                     raise Refused(f"{loaded.spec.machine_id}: {exc}") from exc
-                middle = len(inputs) // 2
-                loaded = await self.fold(loaded, inputs[:middle])
-                inputs = inputs[middle:]
+                size = max(1, int(len(inputs) * min(exc.fitting_ratio, 0.5)))
+                for start in range(0, len(inputs), size):
+                    loaded = await self.fold(loaded, inputs[start : start + size])
+                return loaded
             decided = None
 
     def decide(self, loaded: Loaded, inputs: Sequence[Input]) -> Advanced:
@@ -136,8 +139,9 @@ class Machines:
         spec, state = advanced.spec, advanced.state
         machine_id = spec.machine_id
         rendered = render(spec, state, advanced.effects)
-        if len(rendered.operations) > MAX_OPERATIONS:
-            raise TooLarge(f"{len(rendered.operations)} operations in one commit")
+        count = len(rendered.operations)
+        if count > MAX_OPERATIONS:
+            raise TooLarge(f"{count} operations in one commit", _ROOM * MAX_OPERATIONS / count)
         for document in rendered.late:
             await self._documents.upsert(LATE, machine_id, document)
         for reading, reason in rendered.refused:
@@ -149,7 +153,7 @@ class Machines:
             )
         except Refused as exc:
             self.forget(machine_id)
-            raise TooLarge(str(exc)) from exc
+            raise TooLarge(str(exc), 0.5) from exc
         except BaseException:
             self.forget(machine_id)
             raise
@@ -163,6 +167,11 @@ class Machines:
 
 class TooLarge(Exception):
     """More than one batch may hold: cut the inputs."""
+
+    def __init__(self, why: str, fitting_ratio: float) -> None:
+        super().__init__(why)
+        self.fitting_ratio = fitting_ratio
+        """The share of the inputs that should fit: to be decided again in few pieces, not in many halves."""
 
 
 def guard(spec: MachineSpec, state: MachineState, etag: str | None) -> Operation:

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from shared.blocked import resume
 from shared.commit import Machines
 from shared.decode import DeviceEntry
-from shared.domain.inputs import Acknowledge
+from shared.domain.effects import ScoreRequested
+from shared.domain.inputs import Acknowledge, Scored
 from shared.domain.spec import MachineSpec
 from shared.due import tick_due
 from shared.ingest import Ingest, Message
 from shared.instants import iso
 from shared.ports import AlreadyDone, Document, Unavailable
 from tests.memory import MemoryDocuments
-from tests.plants import DAY, MONDAY, SECOND, ArithmeticScorer, another
+from tests.plants import DAY, HOUR, MONDAY, SECOND, ArithmeticScorer, another
 
 MACHINES = ("LINE-1-CNC-1", "LINE-1-CNC-2", "LINE-1-CNC-3")
 
@@ -263,6 +264,29 @@ async def test_a_large_backlog_is_committed_in_steps_within_the_batch_limit() ->
     await plant.ingest([message(1, json.dumps(backlog).encode(), at=at)])
     assert plant.of("state", MACHINES[0])[0]["data"]["reading_count"] == 400
     assert plant.documents.commit_count > 3
+
+
+class CountingScorer(ArithmeticScorer):
+    count = 0
+
+    def score(self, requests: list[ScoreRequested]) -> list[Scored]:
+        self.count += len(requests)
+        return super().score(requests)
+
+
+async def test_a_backlog_of_many_documents_is_decided_again_once_and_not_for_every_halving() -> None:
+    plant = await Plant().describe()
+    scorer = CountingScorer()
+    plant.machines = Machines(plant.documents, plant, scorer)
+    plant.ingest = Ingest(plant.machines, plant, plant.documents, scorer)
+    hours = 1_000
+    backlog = [
+        json.loads(body(MACHINES[0], MONDAY + n * HOUR, signals={"torque_nm": 40.0})) for n in range(hours)
+    ]
+    at = MONDAY + hours * HOUR
+    await plant.ingest([message(1, json.dumps(backlog).encode(), at=at)])
+    assert len(plant.of("prediction", MACHINES[0])) == hours - 1
+    assert hours <= scorer.count <= 2.5 * hours
 
 
 async def test_an_alarm_is_acknowledged_once_by_who_and_when() -> None:
