@@ -30,7 +30,7 @@ from shared.domain.inputs import (
     SpecChanged,
     Tick,
 )
-from shared.domain.showing import SHOW_EVERY_MS, show
+from shared.domain.showing import SHOW_EVERY_MS, may_show, show
 from shared.domain.spec import MachineSpec
 from shared.domain.state import Fold, MachineState, Pane, Shown
 from shared.domain.turn import Turn
@@ -185,7 +185,7 @@ def _read(turn: Turn, reading: Reading) -> None:
     values, bad = current.believe(turn, reading)
     current.take(turn, reading, values, bad)
     event_time.hold(turn, reading, values, bad)
-    if turn.urgent or state.shown.pending:
+    if may_show(turn):
         show(turn, now=state.arrived_at)
 
 

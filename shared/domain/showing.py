@@ -7,6 +7,14 @@ from shared.domain.oee import band, kpis
 from shared.domain.turn import Turn
 
 SHOW_EVERY_MS = 10_000
+SHOW_AGAIN_MS = 60_000
+"""A machine that keeps reporting is shown again after this, however steady its values are."""
+
+
+def may_show(turn: Turn) -> bool:
+    """Whether `show` has anything to decide; cheap, for every reading."""
+    shown = turn.state.shown
+    return turn.urgent or shown.pending or turn.state.arrived_at - shown.at >= SHOW_AGAIN_MS
 
 
 def show(turn: Turn, *, now: int) -> None:
@@ -17,7 +25,12 @@ def show(turn: Turn, *, now: int) -> None:
     trailing value always arrives.
     """
     shown = turn.state.shown
-    if turn.urgent or (shown.pending and now - shown.at >= SHOW_EVERY_MS):
+    waited = now - shown.at
+    if (
+        turn.urgent
+        or (shown.pending and waited >= SHOW_EVERY_MS)
+        or (waited >= SHOW_AGAIN_MS and turn.state.arrived_at > shown.at)
+    ):
         _write(turn, now)
 
 
