@@ -13,6 +13,7 @@ from millwright.twin_service import TwinService
 from shared.adapters.containers import DATABASE
 from shared.adapters.cosmos import CosmosDocuments, cosmos_client
 from shared.adapters.credentials import credential
+from shared.adapters.transport import transport
 
 COSMOS_SETTING = "MILLWRIGHT_COSMOS_ENDPOINT"
 DATABASE_SETTING = "MILLWRIGHT_COSMOS_DATABASE"
@@ -82,6 +83,6 @@ async def connected(target: Target) -> AsyncGenerator[Connected]:
         documents = await stack.enter_async_context(
             CosmosDocuments(cosmos_client(target.cosmos, target.cosmos_key or identity), target.database)
         )
-        trust = {} if target.ca is None else {"connection_verify": target.ca}
+        trust = {} if target.ca is None else {"transport": transport(connection_verify=target.ca)}
         client = DigitalTwinsClient(target.digital_twins, identity, **trust)
         yield Connected(documents, TwinService(await stack.enter_async_context(client)))
