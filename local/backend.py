@@ -15,7 +15,7 @@ from millwright.apply import carry_out, compare
 from millwright.connect import Connected, connected, local_target
 from millwright.documents import site_versions
 from millwright.factory_file import load
-from millwright.model_cards import read_cards
+from millwright.model_cards import Cards, read_cards
 from millwright.ontology import Ontology
 from shared.adapters.containers import ensure
 from shared.adapters.cosmos import cosmos_client
@@ -47,6 +47,7 @@ SUBSCRIPTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 class Backend:
     """`async with Backend(home, factory=...) as backend:` is a running Millwright.
 
+    A factory file with mistakes is refused (Broken) before anything is started.
     The order matters: the services, then the containers and the factory's description, then the
     hosts that read them, then the event subscriptions that the hosts confirm.
     """
@@ -76,9 +77,11 @@ class Backend:
         self.store: Connected
 
     async def __aenter__(self) -> Self:
+        cards = read_cards(ROOT / "models")
+        self.factory = load(self._file, cards).factory
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self.cloud)
-            self.store = await opened.enter_async_context(await self._apply())
+            self.store = await opened.enter_async_context(await self._apply(cards))
             for _ in range(self._workers):
                 await self.cloud.add_host()
             if self._workers:
@@ -91,13 +94,11 @@ class Backend:
     ) -> None:
         await self._open.__aexit__(kind, error, trace)
 
-    async def _apply(self) -> AbstractAsyncContextManager[Connected]:
+    async def _apply(self, cards: Cards) -> AbstractAsyncContextManager[Connected]:
         """Make the containers, then do what `millwright factory apply` does."""
         endpoints = self.cloud.endpoints
         async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
             await ensure(client)
-        cards = read_cards(ROOT / "models")
-        self.factory = load(self._file, cards).factory
         target = local_target(self.home.path)
         async with connected(target) as there:
             documents, twins = there.documents, there.twins
