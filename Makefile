@@ -1,8 +1,12 @@
-# Set-up needs python3 and make; uv is fetched into .tools/ when it is not on the PATH.
+# Set-up needs python3 and make; uv is fetched into .tools/ when it is not on the PATH, and brings
+# Python 3.13 where the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen
 
-.PHONY: setup lint test local run train replay
+# Trust what the system trusts: behind a company's proxy, uv's own certificates are not enough.
+export UV_SYSTEM_CERTS ?= 1
+
+.PHONY: setup lint test prove requirements local run train replay
 
 # Folder of the public data sets, one folder each (training/README.md says where to get them).
 MILLWRIGHT_DATA ?= ../shared/data
@@ -11,7 +15,7 @@ setup: .venv/.ready
 
 .tools/bin/uv:
 	python3 -m venv .tools
-	.tools/bin/pip install --quiet uv
+	.tools/bin/pip install --quiet --disable-pip-version-check uv
 
 .venv/.ready: pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
 	$(UV) sync --frozen --quiet
@@ -23,8 +27,16 @@ lint: setup
 	$(RUN) pyright
 	$(RUN) lint-imports
 
-test: setup
-	$(RUN) pytest -n 2 --dist loadfile
+test: lint
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# What is too long for the tests: many more kills, many more random histories. Writes docs/proof.md.
+prove: setup
+	$(RUN) python -m tests.journeys.prove $(if $(KILLS),--kills $(KILLS)) $(if $(EXAMPLES),--examples $(EXAMPLES))
+
+# What Azure installs beside the code: the lock without the groups that are never deployed.
+requirements: setup
+	$(UV) export --frozen --quiet --no-default-groups --no-hashes --no-annotate --output-file requirements.txt
 
 local: setup
 	$(RUN) python -m local up
