@@ -4,7 +4,6 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from collections.abc import Awaitable, Callable
-from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +19,7 @@ from shared.blocked import resume
 from shared.bootstrap import app
 from shared.commit import MACHINES
 from shared.contracts import http
+from shared.contracts.documents import names
 from shared.domain.inputs import Acknowledge
 from shared.ingest import BUGS
 from shared.ports import AlreadyDone, Document
@@ -225,14 +225,9 @@ def _command_id(*parts: str) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-@cache
-def _names(model: type[BaseModel]) -> tuple[str, ...]:
-    return tuple(field.alias or name for name, field in model.model_fields.items())
-
-
 def _public(model: type[BaseModel], document: Document) -> Document:
     """What the contract shows of a document; the rest is the store's business."""
-    return {name: document[name] for name in _names(model) if name in document}
+    return {name: document[name] for name in names(model) if name in document}
 
 
 def _page(model: type[BaseModel], page: Page) -> Answer:

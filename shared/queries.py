@@ -4,13 +4,18 @@ Every list is newest first where its documents have a time, and comes in pages. 
 fewer items than asked for: only a missing cursor says that it was the last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
+from pydantic import BaseModel
+
 from shared.commit import MACHINES, QUARANTINE
+from shared.contracts.documents import Quarantined, names
+from shared.contracts.http import ScopeOee
 from shared.instants import instant, iso
-from shared.ports import Document, Documents
+from shared.ports import Document, Documents, Refused
 from shared.relay.scopes import SCOPES
 
 HOUR_MS = 3_600_000
@@ -98,7 +103,9 @@ async def oee(
     else:
         return None
     conditions: list[Condition] = [("type", "=", "oee"), ("start", ">=", begin), ("start", "<", end)]
-    page = await _page(documents, container, conditions, paging, newest="start", partition=scope)
+    page = await _page(
+        documents, container, conditions, paging, newest="start", partition=scope, shown=ScopeOee
+    )
     items = [
         {**document, "scope": scope, "level": document.get("level", "machine")} for document in page.items
     ]
@@ -149,7 +156,15 @@ async def quarantined(
         ("machineId", "=", machine_id),
         ("reason", "=", reason),
     ]
-    return await _page(documents, QUARANTINE, conditions, paging, newest="arrivedAt", partition=partition)
+    return await _page(
+        documents,
+        QUARANTINE,
+        conditions,
+        paging,
+        newest="arrivedAt",
+        partition=partition,
+        shown=Quarantined,
+    )
 
 
 async def quarantined_message(documents: Documents, device_day: str, document_id: str) -> Document | None:
@@ -177,20 +192,42 @@ async def _page(
     *,
     newest: str | None = None,
     partition: str | None = None,
+    shown: type[BaseModel] | None = None,
 ) -> Page:
+    """`shown` reads only what that contract shows, where documents hold much more."""
     asked = [condition for condition in conditions if condition[2] is not None]
     clauses = [f"c.{name} {operator} @p{n}" for n, (name, operator, _) in enumerate(asked)]
-    sql = "SELECT * FROM c"
+    wanted = "*" if shown is None else ", ".join(f'c["{name}"]' for name in names(shown))
+    sql = f"SELECT {wanted} FROM c"
     if clauses:
         sql += f" WHERE {' AND '.join(clauses)}"
     if newest is not None:
         sql += f" ORDER BY c.{newest} DESC"
     parameters = {f"@p{n}": value for n, (_, _, value) in enumerate(asked)}
-    return Page(
-        *await documents.page(
-            container, sql, parameters, partition=partition, limit=paging.limit, cursor=paging.cursor
-        )
+    mark = _mark(sql, parameters, partition)
+    items, cursor = await documents.page(
+        container,
+        sql,
+        parameters,
+        partition=partition,
+        limit=paging.limit,
+        cursor=_unmarked(mark, paging.cursor),
     )
+    return Page(items, None if cursor is None else f"{mark}.{cursor}")
+
+
+def _mark(sql: str, parameters: Mapping[str, Any], partition: str | None) -> str:
+    """What a cursor says of its query, so that another query's is noticed."""
+    return sha256(repr((sql, sorted(parameters.items()), partition)).encode()).hexdigest()[:8]
+
+
+def _unmarked(mark: str, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    given, _, rest = cursor.partition(".")
+    if given != mark or not rest:
+        raise Refused("the cursor belongs to another query: keep the filters while you turn pages")
+    return rest
 
 
 def _minutes(document: Document, signal: str | None) -> list[Document]:

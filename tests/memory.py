@@ -128,7 +128,9 @@ class MemoryDocuments:
     ) -> list[Document]:
         """The few shapes of query that the shell asks: conjunctions of comparisons, one ORDER BY."""
         self._check()
-        matched = re.fullmatch(r"SELECT (?:\*|c\.\w+) FROM c(?: WHERE (.+?))?(?: ORDER BY c\.(\w+)( DESC)?)?", sql)
+        matched = re.fullmatch(
+            r"SELECT (?:\*|c\.\w+|c\[[^()]+\]) FROM c(?: WHERE (.+?))?(?: ORDER BY c\.(\w+)( DESC)?)?", sql
+        )
         assert matched is not None, f"this store cannot answer: {sql}"
         documents = (
             list(self.partition(container, partition).values())

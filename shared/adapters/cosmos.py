@@ -33,6 +33,8 @@ from shared.ports import (
 STATE_ID = "state"
 """Creating this document twice is a race between workers, not a command given twice."""
 
+_FORBIDDEN_IN_IDS = frozenset("/\\?#")
+
 OWNER_NOT_FOUND = 1003
 """Sub-status of a 404 that means the container, not the document."""
 
@@ -92,6 +94,9 @@ class CosmosDocuments:
         await self._client.close()
 
     async def get(self, container: str, partition: str, id: str) -> Document | None:
+        """None as well for an id that no document can have: in the SDK's URLs it would lead elsewhere."""
+        if id in (".", "..") or not _FORBIDDEN_IN_IDS.isdisjoint(id):
+            return None
         with _translated(f"{container}/{partition}/{id}"):
             try:
                 return await self._containers[container].read_item(id, partition)

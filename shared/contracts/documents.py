@@ -4,6 +4,7 @@ Each `...Document` is what the container holds, besides what the service adds (`
 the class it extends is the same thing as the HTTP API shows it.
 """
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -32,6 +33,12 @@ class Contract(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False
     )
+
+
+@cache
+def names(model: type[BaseModel]) -> tuple[str, ...]:
+    """A contract's properties as they are called on the wire."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 class OfMachine(Contract):

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
+from yarl import URL
 
 from functions.api import ROUTES
 from local.backend import Backend
@@ -44,7 +45,7 @@ class Client:
 
     async def __call__(self, method: str, path: str, status: int = 200, **options: Any) -> Any:
         """The answer's JSON. `headers` of options may carry Idempotency-Key or If-None-Match."""
-        async with self.http.request(method, f"{self.base}/{path}", **options) as answered:
+        async with self.http.request(method, URL(f"{self.base}/{path}", encoded=True), **options) as answered:
             assert answered.status == status, await answered.text()
             if status == 304:
                 return None
@@ -216,7 +217,10 @@ async def test_mistakes_are_answered_with_a_way_on(api: Client) -> None:
     assert {error["name"] for error in wrong["errors"]} == {"state", "colour"}
     await api("GET", "machines?cursor=!", 400)
     await api("GET", "alarms?cursor=!", 400)
-    await api("GET", "machines/NOBODY", 404)
+    for nobody in ("NOBODY", "a%2Fb", "..%2F..", "a%3Fb%23", "%F0%9F%98%80"):
+        await api("GET", f"machines/{nobody}", 404)
+        await api("GET", f"alarms/{nobody}:1", 404)
+        await api("GET", f"quarantine/D/20260309/{nobody}", 404)
     await api("GET", "oee?scope=NOBODY", 404)
     await api("POST", "alarms/NOBODY:1/acknowledge", 404)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from functions.api import ROUTES
 from functions.http import Backend, answer
+from shared.adapters.containers import CONTAINERS
 from shared.commit import Machines
 from shared.contracts.http import ProblemDetails
 from shared.domain.inputs import Blocked
@@ -243,8 +245,49 @@ async def test_all_invalid_parameters_are_named_at_once(
     assert {error["name"] for error in answered.content["errors"]} == wrong
 
 
-async def test_a_cursor_that_no_page_gave_is_400(api: Api) -> None:
-    assert (await api("machines", cursor="!")).status == 400
+async def test_a_cursor_that_no_page_of_this_query_gave_is_400(api: Api) -> None:
+    cursor = (await api("machines", limit="1")).content["nextCursor"]
+    assert (await api("machines", limit="2", cursor=cursor)).status == 200
+    assert (await api("machines", line="LINE-1", cursor=cursor)).status == 400
+    assert (await api("alarms", cursor=cursor)).status == 400
+    for nonsense in ("!", ".", cursor.partition(".")[0] + ".", cursor + "x"):
+        assert (await api("machines", cursor=nonsense)).status == 400
+
+
+class Noting(MemoryDocuments):
+    """Keeps what was asked of which container."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, str]] = []
+
+    async def page(
+        self, container: str, sql: str, *args: Any, **more: Any
+    ) -> tuple[list[Document], str | None]:
+        self.asked.append((container, sql))
+        return await super().page(container, sql, *args, **more)
+
+
+async def test_every_list_asks_only_what_its_container_indexes(api: Api) -> None:
+    noting = Noting()
+    noting.containers = api.documents.containers
+    api.plant.documents = noting
+    times = {"from": iso(MONDAY), "to": iso(MONDAY + HOUR)}
+    path = {"machineId": CNC}
+    for scope in (CNC, "LINE-1"):
+        await api("oee", scope=scope, **times)
+    for name in ("signals", "stops", "predictions"):
+        await api(name, path, **times)
+    await api("machines", site="SITE-1", line="LINE-1")
+    for state in ("active", "unacknowledged", "all"):
+        await api("alarms", state=state, line="LINE-1", priority="high")
+    await api("quarantine", device="D", machine=CNC, reason="notJson")
+    await api("quarantine", device="D", day="20260309")
+    indexed = {container.name: container.indexed for container in CONTAINERS}
+    assert len(noting.asked) == 11
+    for container, sql in noting.asked:
+        named = set(re.findall(r"\bc\.(\w+)", sql))
+        assert named <= set(indexed[container] or ()), sql
 
 
 async def test_a_day_of_quarantine_needs_its_device(api: Api) -> None:
