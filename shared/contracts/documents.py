@@ -27,11 +27,23 @@ type Ratio = Annotated[float, Field(ge=0)]
 type Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+def _for_readers(schema: dict[str, Any]) -> None:
+    """The published schema is open: the store adds properties of its own, a later release may, too."""
+    schema.pop("additionalProperties", None)
+    for described in schema.get("properties", {}).values():
+        described.pop("title", None)
+
+
 class Contract(BaseModel):
-    """A closed shape: what is not declared is not written."""
+    """A closed shape here: what is not declared is not written."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_alias=True, validate_by_name=False
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=False,
+        json_schema_extra=_for_readers,
     )
 
 

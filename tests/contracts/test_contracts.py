@@ -182,3 +182,10 @@ def test_every_reference_of_openapi_and_asyncapi_leads_somewhere() -> None:
             place: Any = document
             for part in reference.split("/"):
                 place = place[part]
+
+
+def test_readers_may_meet_properties_that_are_not_declared_and_writers_may_not() -> None:
+    """Cosmos DB adds its own, and a new property is no breaking change; a request is checked strictly."""
+    schemas = openapi()["components"]["schemas"]
+    assert "additionalProperties" not in schemas["Machine"]
+    assert schemas["Acknowledgement"]["additionalProperties"] is False
