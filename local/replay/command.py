@@ -23,6 +23,7 @@ from local.process import DidNotStart
 from local.replay import found, play, report
 from local.replay.datasets import recognise
 from local.replay.recording import NotARecording, Recording
+from millwright.factory_file import Broken
 from millwright.model_cards import read_cards
 from shared.commit import MACHINES, Machines
 from shared.ports import Documents
@@ -56,7 +57,7 @@ def replay(options: ReplayOptions) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped; everything is shut down")
         return INTERRUPTED
-    except (NotARecording, AlreadyRunning, DidNotStart) as exc:
+    except (NotARecording, Broken, AlreadyRunning, DidNotStart) as exc:
         console.print(f"error: {exc}", style="red", markup=False, highlight=False)
         return 2
     except ExceptionGroup as group:
@@ -83,16 +84,18 @@ async def _interruptible(options: ReplayOptions, console: Console) -> report.Rep
 async def run(options: ReplayOptions, console: Console) -> report.Report:
     """Start everything, play the recording, take the figures, stop everything."""
     tell = _teller(console)
-    recording = await asyncio.to_thread(recognise, options.data, limit=options.limit)
-    tell(f"{recording.title}: {recording.reading_count:,} readings of {len(recording.lanes)} machine(s)")
+    found_there = recognise(options.data)
     with _home(options.folder) as home:
-        tell(f"starting the local cloud; logs in {home.path}/logs")
+        tell(f"{found_there.data_set.factory}; starting the local cloud; logs in {home.path}/logs")
+        # The services start while the data are read.
+        reading = asyncio.create_task(asyncio.to_thread(found_there.read, limit=options.limit))
         async with Backend(
-            home,
-            factory=recording.factory,
-            workers=options.workers,
-            ports_from=options.ports_from,
+            home, factory=found_there.factory, workers=options.workers, ports_from=options.ports_from
         ) as backend:
+            recording = await reading
+            tell(
+                f"{recording.title}: {recording.reading_count:,} readings, {len(recording.lanes)} machine(s)"
+            )
             made = await _play(recording, backend, console)
         return made(backend.cloud.meters)
 
@@ -124,7 +127,9 @@ async def _play(
         machine_ids = [lane.machine_id for lane in recording.lanes]
         judged = found.judge(await found.predictions(documents, machine_ids), recording.failed_at)
     alarms = await found.alarms(
-        documents, recording.anomalies, max(lane.readings[-1][0] for lane in recording.lanes if lane.readings)
+        documents,
+        recording.anomalies,
+        max((lane.readings[-1][0] for lane in recording.lanes if lane.readings), default=0),
     )
     oee = [
         document.get("coverage")

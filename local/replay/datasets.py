@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from local.backend import ROOT
-from local.replay import nab, pdm, skab
+from local.replay import nab, own, pdm, skab
 from local.replay.recording import NotARecording, Recording
 from millwright.factory_file import load
 from millwright.model_cards import read_cards
@@ -24,6 +24,9 @@ class DataSet:
 
 DATA_SETS = (
     DataSet(
+        own.looks_like, own.read, own.FACTORY, f"{own.FACTORY} and DEVICE.jsonl (a recording of your own)"
+    ),
+    DataSet(
         pdm.looks_like,
         pdm.read,
         pdm.FACTORY,
@@ -39,15 +42,28 @@ DATA_SETS = (
 )
 
 
-def recognise(folder: Path, *, limit: int | None = None) -> Recording:
-    """The recording in a folder, at most `limit` readings a machine. NotARecording says what it missed."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A folder whose data set is known but not read yet."""
+
+    folder: Path
+    factory: Path
+    data_set: DataSet
+
+    def read(self, *, limit: int | None = None) -> Recording:
+        """At most `limit` readings a machine. NotARecording or Broken says what is wrong with the files."""
+        factory = load(self.factory, read_cards(ROOT / "models")).factory
+        recording = self.data_set.read(self.folder, self.factory, factory)
+        return replace(recording, lanes=tuple(lane.cut(limit) for lane in recording.lanes))
+
+
+def recognise(folder: Path) -> Found:
+    """Which data set a folder holds. NotARecording says what was looked for."""
     if not folder.is_dir():
         raise NotARecording(f"{folder} is no folder: docs/replay.md says where the data sets come from")
     for data_set in DATA_SETS:
         if data_set.looks_like(folder):
-            path = ROOT / "factories" / data_set.factory
-            factory = load(path, read_cards(ROOT / "models")).factory
-            recording = data_set.read(folder, path, factory)
-            return replace(recording, lanes=tuple(lane.cut(limit) for lane in recording.lanes))
+            base = folder if data_set.factory == own.FACTORY else ROOT / "factories"
+            return Found(folder, base / data_set.factory, data_set)
     looked_for = "\n".join(f"  - {data_set.looked_for}" for data_set in DATA_SETS)
     raise NotARecording(f"{folder} holds no known recording. Looked for:\n{looked_for}\nSee docs/replay.md.")

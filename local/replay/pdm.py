@@ -102,6 +102,6 @@ def _from_parquet(path: Path) -> Iterator[Row]:
             f"{path.name} needs pyarrow: run `make setup`, or give PdM_telemetry.csv instead"
         ) from exc
     table: Any = parquet.read_table(path, columns=["machineID", "datetime", *SIGNALS])
-    stamps = (milliseconds(str(stamp)) for stamp in table["datetime"].to_pylist())
+    stamps = table["datetime"].cast("timestamp[ms]").cast("int64").to_pylist()
     values = zip(*(table[column].to_pylist() for column in SIGNALS), strict=True)
     yield from zip(table["machineID"].to_pylist(), stamps, values, strict=True)

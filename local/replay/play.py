@@ -1,6 +1,7 @@
 """Plays a recording: devices send, maintenance is committed in its place, everything is waited for."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,8 +16,9 @@ from local.replay.account import Account, take_account
 from local.replay.recording import Chunk, Lane, Recording, Service
 from shared.commit import Machines
 from shared.domain.inputs import Maintained
-from shared.ports import AlreadyDone, Documents
+from shared.ports import AlreadyDone, Conflict, Documents, Unavailable
 
+LOG = logging.getLogger(__name__)
 POLL_S = 0.2
 STALLED_S = 60.0
 """Nothing was committed for so long although readings are on their way: the replay gives up."""
@@ -101,14 +103,20 @@ async def _drive(
 async def _service(machine_id: str, service: Service, machines: Machines) -> None:
     """Through the one door, as a maintenance system would report it."""
     for component in service.components:
-        command_id = f"{WHO}:{component}:{service.at}"
-        # The functions have committed since: what was read of the machine before is stale.
-        machines.forget(machine_id)
-        try:
-            await machines.change(machine_id, [Maintained(command_id, component, service.at, WHO)])
-        except AlreadyDone:
-            # An earlier replay into the same folder.
-            continue
+        record = Maintained(f"{WHO}:{component}:{service.at}", component, service.at, WHO)
+        while True:
+            # The functions have committed since: what was read of the machine before is stale.
+            machines.forget(machine_id)
+            try:
+                await machines.change(machine_id, [record])
+            except AlreadyDone:
+                # By an earlier replay into the same folder, or by an attempt whose answer was lost.
+                break
+            except (Conflict, Unavailable) as exc:
+                LOG.warning("%s: maintenance record not taken, trying again: %s", machine_id, exc)
+                await asyncio.sleep(POLL_S)
+            else:
+                break
 
 
 async def _until(progress: Progress, reached: Callable[[], bool]) -> None:
@@ -120,7 +128,11 @@ async def _watch(documents: Documents, before: Account, progress: Progress, tell
     """Take account again and again, and wake whoever waits for it."""
     moved_at = time.monotonic()
     while True:
-        account = (await take_account(documents)).since(before)
+        try:
+            account = (await take_account(documents)).since(before)
+        except Unavailable as exc:
+            LOG.warning("cannot count the readings, trying again: %s", exc)
+            account = progress.account
         now = time.monotonic()
         if account.total != progress.account.total or progress.sent.readings == account.total:
             moved_at = now
