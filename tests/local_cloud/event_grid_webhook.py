@@ -41,7 +41,7 @@ class Webhook:
         self._closing.set()
         await self._runner.cleanup()
 
-    async def until(self, enough: Callable[["Webhook"], bool], within_s: float = 20) -> None:
+    async def until(self, enough: Callable[["Webhook"], bool], within_s: float = 60) -> None:
         async with asyncio.timeout(within_s):
             while not enough(self):
                 self._changed.clear()
@@ -82,7 +82,7 @@ async def call(
 
     def send() -> tuple[int, Any]:
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 text, status = answer.read(), answer.status
         except urllib.error.HTTPError as error:
             with error:

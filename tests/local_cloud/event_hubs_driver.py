@@ -17,7 +17,7 @@ from azure.eventhub.aio import EventHubConsumerClient as AsyncConsumerClient
 BRISK = {"socket_timeout": 0.02}
 """The SDK polls its socket: an empty poll takes this long (0.2 s by default), and a link needs many."""
 
-QUICK = {"retry_total": 0, "auth_timeout": 5, **BRISK}
+QUICK = {"retry_total": 0, "auth_timeout": 60, **BRISK}
 """For clients whose failure is what a test waits for."""
 
 
@@ -75,7 +75,7 @@ def call(method: str, url: str, body: bytes | None) -> tuple[int, bytes]:
             return exc.code, exc.read()
 
 
-def until(condition: Callable[[], bool], what: str, timeout_s: float = 10) -> None:
+def until(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
     """Wait for a condition."""
     end = time.monotonic() + timeout_s
     while not condition():
@@ -83,7 +83,7 @@ def until(condition: Callable[[], bool], what: str, timeout_s: float = 10) -> No
         time.sleep(0.02)
 
 
-async def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 10) -> None:
+async def eventually(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
     """Wait for a condition on the loop."""
     end = time.monotonic() + timeout_s
     while not condition():
@@ -101,7 +101,7 @@ class Closing:
     def aside(self, client: EventHubConsumerClient, receiving: threading.Thread) -> None:
         def close() -> None:
             client.close()
-            receiving.join(10)
+            receiving.join(60)
 
         thread = threading.Thread(target=close)
         thread.start()
@@ -119,7 +119,7 @@ class Closing:
         threads, self._threads = self._threads, []
         await asyncio.gather(*tasks)
         for thread in threads:
-            await asyncio.to_thread(thread.join, 20)
+            await asyncio.to_thread(thread.join, 60)
 
 
 closing = Closing()

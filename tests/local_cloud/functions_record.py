@@ -42,7 +42,7 @@ class Record:
         return [line for line in map(json.loads, whole.splitlines()) if line["kind"] == kind]
 
 
-async def until[T](seen: Callable[[], T], what: str, timeout_s: float = 20) -> T:
+async def until[T](seen: Callable[[], T], what: str, timeout_s: float = 60) -> T:
     """Wait until `seen` returns something true, and return it."""
     deadline = time.monotonic() + timeout_s
     while not (found := seen()):

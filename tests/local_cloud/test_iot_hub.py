@@ -147,7 +147,7 @@ async def test_a_disabled_device_is_not_authorized_and_loses_its_connection(plan
     device = manager.get_device("off-1")
     keys = device.authentication.symmetric_key
     manager.update_device_with_sas("off-1", device.etag, keys.primary_key, keys.secondary_key, "disabled")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await lost.wait()
     with pytest.raises(CredentialError):
         await client.connect()
@@ -172,7 +172,7 @@ async def test_a_second_connection_of_a_device_takes_over(plant: Plant) -> None:
     first.on_connection_state_change = lambda: loop.call_soon_threadsafe(lost.set)
     second = plant.client(string)
     await second.connect()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await lost.wait()
     await second.send_message("still here")
     assert not first.connected
@@ -188,7 +188,7 @@ async def test_the_registry_tells_who_is_connected(plant: Plant) -> None:
     assert manager.get_device("state-1").connection_state == "Connected"
     assert manager.get_service_statistics().connected_device_count >= 1
     await client.shutdown()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while manager.get_device("state-1").connection_state != "Disconnected":
         assert time.monotonic() < deadline
 

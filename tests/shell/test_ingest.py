@@ -149,7 +149,7 @@ async def test_a_device_may_report_only_the_machines_whose_spec_lists_it() -> No
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=settings().max_examples // 4)
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(seed: int) -> None:
     """Batches of any size, redelivered after lost answers and worker deaths, give the same documents."""
     messages = stream(60)

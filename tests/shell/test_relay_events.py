@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.ports import Unavailable
@@ -54,7 +54,6 @@ async def test_a_batch_without_events_asks_nobody() -> None:
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
 @given(seed=SEEDS, counts=st.lists(st.integers(1, 5), min_size=1, max_size=8))
 async def test_through_outages_no_event_is_lost_and_first_appearances_keep_their_order(
     seed: int, counts: list[int]

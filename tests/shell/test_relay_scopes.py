@@ -4,7 +4,7 @@ import random
 from itertools import groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.ports import Document, Unavailable
@@ -174,7 +174,6 @@ async def test_a_document_that_outgrows_the_store_is_recorded_and_holds_nothing_
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(max_examples=100, deadline=None)
 @given(seed=SEEDS, history=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 async def test_however_documents_are_delivered_each_machine_counts_once_with_its_newest(
     seed: int, history: list[int]

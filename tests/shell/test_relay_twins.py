@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.ports import Document, Unavailable
@@ -250,7 +250,6 @@ SEEDS = st.integers(0, 2**32)
 STATES = st.sampled_from(["Execute", "Held", "Aborted"])
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     seed=SEEDS,
     states=st.lists(STATES, min_size=1, max_size=12),

@@ -189,7 +189,7 @@ def test_expired_documents_are_out_of_sight_at_once_and_their_ids_free(
     container = make_container(default_ttl=-1, unique_key_policy={"uniqueKeys": [{"paths": ["/serial"]}]})
     container.create_item({"id": "1", "pk": "a", "ttl": 1, "serial": "s"})
     container.create_item({"id": "2", "pk": "a", "serial": "t"})
-    deadline = time.time() + 10
+    deadline = time.time() + 60
     while time.time() < deadline and len(list(container.read_all_items())) > 1:
         time.sleep(0.05)
     with pytest.raises(CosmosResourceNotFoundError):
@@ -204,7 +204,7 @@ def test_a_containers_default_ttl_applies_and_minus_one_escapes_it(
     container = make_container(default_ttl=1)
     container.create_item({"id": "goes", "pk": "a"})
     container.create_item({"id": "stays", "pk": "a", "ttl": -1})
-    deadline = time.time() + 10
+    deadline = time.time() + 60
     while time.time() < deadline and len(list(container.read_all_items())) > 1:
         time.sleep(0.05)
     assert [item["id"] for item in container.read_all_items()] == ["stays"]
@@ -216,7 +216,7 @@ def test_a_changed_default_ttl_applies_to_what_is_there(
     container = make_container()
     container.create_item({"id": "1", "pk": "a"})
     database.replace_container(container, PartitionKey("/pk"), default_ttl=1)
-    deadline = time.time() + 10
+    deadline = time.time() + 60
     while time.time() < deadline and list(container.read_all_items()):
         time.sleep(0.05)
     assert list(container.read_all_items()) == []

@@ -39,7 +39,7 @@ def request(service: Any, verb: str, path: str, body: bytes = b"", **headers: st
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     made = urllib.request.Request(service.endpoints["cosmos"] + path, body or None, given, method=verb)
     try:
-        with urllib.request.urlopen(made, timeout=10) as response:
+        with urllib.request.urlopen(made, timeout=60) as response:
             return response.status, json.loads(response.read() or b"null")
     except urllib.error.HTTPError as refused:
         with refused:
@@ -128,7 +128,7 @@ def test_broken_http_harms_nobody_else(service: Any, container: Any) -> None:
     half_open = [socket.create_connection((address.hostname, address.port)) for _ in range(20)]
     for connection in half_open:
         connection.sendall(b"POST /dbs HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
-    with socket.create_connection((address.hostname, address.port), timeout=10) as garbage:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as garbage:
         garbage.sendall(b"\x16\x03\x01\x02\x00" + b"\x00" * 500 + b"\r\n\r\n")
         assert garbage.recv(100).startswith(b"HTTP/1.") or garbage.recv(1) == b""
     container.upsert_item({"id": "1", "pk": "a"})
@@ -139,7 +139,7 @@ def test_broken_http_harms_nobody_else(service: Any, container: Any) -> None:
 
 def test_the_meter_counts_operations_and_request_units(service: Any, container: Any) -> None:
     def meter() -> dict[str, float]:
-        with urllib.request.urlopen(service.endpoints["cosmos"] + "/_local/meter", timeout=10) as response:
+        with urllib.request.urlopen(service.endpoints["cosmos"] + "/_local/meter", timeout=60) as response:
             return json.loads(response.read())
 
     before = meter()
@@ -194,7 +194,7 @@ def test_what_was_acknowledged_survives_kill_9(launch: Callable[..., Any]) -> No
         assert set(survivors) <= set(batches)
         assert set(batches.values()) == {3}
     ended.set()
-    writing.join(timeout=30)
+    writing.join(timeout=60)
     assert not writing.is_alive()
 
 

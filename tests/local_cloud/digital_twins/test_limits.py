@@ -18,7 +18,7 @@ class Wire:
 
     def __init__(self, service):
         tls = ssl.create_default_context(cafile=str(service.folder / "ca.pem"))
-        plain = socket.create_connection(("localhost", service.ports["https"]), timeout=10)
+        plain = socket.create_connection(("localhost", service.ports["https"]), timeout=60)
         self.socket = tls.wrap_socket(plain, server_hostname="localhost")
 
     def ask(self, method, path, body=b"", **headers):
@@ -151,7 +151,7 @@ def test_unknown_paths_and_methods_have_error_bodies(wire):
 def test_garbage_and_half_open_connections_harm_nobody(service, client):
     opened = []
     for garbage in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 2000):
-        plain = socket.create_connection(("localhost", service.ports["https"]), timeout=10)
+        plain = socket.create_connection(("localhost", service.ports["https"]), timeout=60)
         plain.sendall(garbage)
         opened.append(plain)
     half = Wire(service)
@@ -207,7 +207,7 @@ def test_what_was_acknowledged_survives_kill_9(launch, connect):
         writer.start()
         assert enough.wait(20)
         process.kill()
-        writer.join(20)
+        writer.join(60)
     process.start()
     with connect(process) as client:
         assert client.get_model(counter["@id"]).id == counter["@id"]
