@@ -8,9 +8,6 @@ from zoneinfo import ZoneInfo
 
 from shared.domain.spec import Calendar
 
-_HORIZON_DAYS = 8
-"""A weekly calendar has a shift within this many days, or has none at all."""
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -29,20 +26,19 @@ def segment_at(calendar: Calendar, at: int) -> Segment:
     """The segment that contains `at`; consecutive segments tile the time line without overlap.
 
     Shift borders follow the site's wall clock: a night shift over the end of daylight saving is
-    an hour longer. Shift ids are `<local start date>.<shift>`.
+    an hour longer. Shift ids are `<local start date>.<shift>`. Time between shifts is cut at local
+    midnight, so that a stretch is the same whichever of its instants one asks for.
     """
     day = datetime.fromtimestamp(at / 1000, tz=UTC).astimezone(ZoneInfo(calendar.zone)).date()
-    before = day - timedelta(days=2)
-    previous_end = _instant(calendar.zone, before, 0)
-    for offset in range(-1, _HORIZON_DAYS):
+    start, end = (_instant(calendar.zone, day + timedelta(days=offset), 0) for offset in (0, 1))
+    for offset in (-1, 0):
         for segment in _segments_of_day(calendar, day + timedelta(days=offset)):
             if at < segment.start:
-                return Segment(previous_end, segment.start, None, previous_end, segment.start, False)
+                return Segment(start, segment.start, None, start, segment.start, False)
             if at < segment.end:
                 return segment
-            previous_end = segment.end
-    end = _instant(calendar.zone, day + timedelta(days=_HORIZON_DAYS - 1), 0)
-    return Segment(previous_end, end, None, previous_end, end, False)
+            start = max(start, segment.end)
+    return Segment(start, end, None, start, end, False)
 
 
 @lru_cache(maxsize=4096)
