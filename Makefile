@@ -36,7 +36,7 @@ prove: setup
 
 # What Azure installs beside the code: the lock without the groups that are never deployed.
 requirements: setup
-	$(UV) export --frozen --quiet --no-default-groups --no-hashes --no-annotate --output-file requirements.txt
+	$(UV) export --frozen --quiet --no-default-groups --no-hashes --no-annotate --no-emit-project --output-file requirements.txt
 
 local: setup
 	$(RUN) python -m local up
@@ -53,3 +53,8 @@ train: setup
 DATASET ?= $(MILLWRIGHT_DATA)/azure_pdm
 replay: setup
 	@$(RUN) python -m local replay $(DATASET) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json) $(if $(KEEP),--dir $(KEEP))
+
+# make bench, or make bench ARGS="--only fold --seconds 20"
+.PHONY: bench
+bench: setup
+	$(RUN) python -m bench $(ARGS)

@@ -53,9 +53,7 @@ def slots(factory: Path, *, seconds: int, every_s: float, readings: int) -> list
         offset_ms = round(1000 * every_s * number / len(told))
         for message in range(count):
             first = message * readings
-            chosen = [
-                (offset_ms + (first + i) * apart_ms, mine[first + i][1]) for i in range(readings)
-            ]
+            chosen = [(offset_ms + (first + i) * apart_ms, mine[first + i][1]) for i in range(readings)]
             made.append(Slot(machine_id, mine[first][0], chosen[-1][0], chosen))
     return sorted(made, key=lambda slot: slot.at_ms)
 
