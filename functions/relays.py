@@ -60,6 +60,14 @@ async def relay_events(documents: func.DocumentList) -> None:
     await backend.relay_events(_plain(documents))
 
 
+@bp.function_name("relay_quarantine")
+@_relay("quarantine-", poll_ms=5_000, at_most=300, container="quarantine")
+async def relay_quarantine(documents: func.DocumentList) -> None:
+    """Event Grid tells what could not be believed."""
+    backend = await app()
+    await backend.relay_events(_plain(documents))
+
+
 @bp.function_name("relay_scopes")
 @_relay("scopes-", poll_ms=5_000, at_most=1_000)
 async def relay_scopes(documents: func.DocumentList) -> None:

@@ -105,6 +105,17 @@ class DeviceData(Contract):
     machines: list[str]
 
 
+class QuarantinedData(Contract):
+    """`quarantineId` and `deviceDay` lead to the document that keeps the message."""
+
+    quarantine_id: str
+    device_day: str
+    device_id: str
+    machine_id: str | None
+    reason: str
+    detail: str
+
+
 EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.alarm.raised.v1": (AlarmData, "A machine went beyond a limit."),
     "millwright.alarm.cleared.v1": (AlarmData, "An alarm returned to normal."),
@@ -127,6 +138,7 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.device.deleted.v1": (DeviceData, "A device was removed from IoT Hub."),
     "millwright.device.connected.v1": (DeviceData, "A device connected."),
     "millwright.device.disconnected.v1": (DeviceData, "A device disconnected."),
+    "millwright.message.quarantined.v1": (QuarantinedData, "A message could not be believed."),
 }
 """Every type of event: its data, and what happened."""
 
@@ -135,10 +147,12 @@ class CloudEvent(Contract):
     """The envelope, as JSON."""
 
     specversion: Literal["1.0"]
-    id: str = Field(description="machine:n or device:..., the same however often it is published.")
-    source: str = Field(description="/millwright/<siteId>")
+    id: str = Field(
+        description="machine:n, device:... or quarantine:..., the same however often it is published."
+    )
+    source: str = Field(description="/millwright/<siteId>, or /millwright/quarantine")
     type: str = Field(description="millwright.<noun>.<past participle>.v1")
-    subject: str = Field(description="site/line/machine, or site/devices/device.")
+    subject: str = Field(description="site/line/machine, site/devices/device or quarantine/devices/device.")
     time: str = Field(description="When it happened, RFC 3339.")
     datacontenttype: Literal["application/json"]
     data: Any

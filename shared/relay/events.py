@@ -1,4 +1,4 @@
-"""Committed `outbox` documents -> Event Grid, in the order of the feed."""
+"""What was committed to `machines` and `quarantine` -> Event Grid, in the order of the feed."""
 
 import logging
 from collections.abc import Sequence
@@ -27,9 +27,7 @@ class EventRelay:
 
     async def __call__(self, documents: Sequence[Document]) -> int:
         """Publish the events of a batch of changed documents; returns how many there were."""
-        items: list[Document] = [
-            event for document in documents if document["type"] == "outbox" for event in document["events"]
-        ]
+        items = [event for document in documents for event in events_of(document)]
         for start in range(0, len(items), _AT_ONCE):
             await self._publish(items[start : start + _AT_ONCE])
         return len(items)
@@ -50,3 +48,32 @@ class EventRelay:
         log.warning("event %s: %s", event["id"], detail)
         subject = event["data"].get("alarmId", event["id"])
         await record(self._documents, CHANNEL, subject=subject, item=event["id"], detail=detail, event=event)
+
+
+def events_of(document: Document) -> list[Document]:
+    """The events that a document tells of: an outbox holds them, a quarantined message is one."""
+    if document.get("type") == "outbox":
+        return document["events"]
+    return [quarantined_event(document)] if "deviceDay" in document else []
+
+
+def quarantined_event(document: Document) -> Document:
+    """`message.quarantined`; a message that is rejected again for another reason is another event."""
+    device = document["device"]
+    return {
+        "specversion": "1.0",
+        "id": f"quarantine:{document['id']}:{document['reason']}",
+        "source": "/millwright/quarantine",
+        "type": "millwright.message.quarantined.v1",
+        "subject": f"quarantine/devices/{device}",
+        "time": document["arrivedAt"],
+        "datacontenttype": "application/json",
+        "data": {
+            "quarantineId": document["id"],
+            "deviceDay": document["deviceDay"],
+            "deviceId": device,
+            "machineId": document["machineId"],
+            "reason": document["reason"],
+            "detail": document["detail"],
+        },
+    }

@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.contracts.events import envelope
+from shared.decode import Reason, Rejected
+from shared.domain.inputs import Position
 from shared.ports import Unavailable
+from shared.quarantine import rejected_document
 from shared.relay.events import EventRelay
 from tests.memory import MemoryDocuments
+from tests.plants import MONDAY
 from tests.projected import outbox, twin
 from tests.sinks import MemoryEvents
 
@@ -43,6 +48,19 @@ async def test_an_outage_is_left_to_the_host() -> None:
     events.broken = False
     await relay([outbox("M-1", 1)])
     assert [event["id"] for event in events.published] == ["M-1:1"]
+
+
+async def test_a_quarantined_message_is_told_of_under_an_id_of_its_own() -> None:
+    rejected = Rejected(
+        Position("telemetry/1/0", 7), "GATEWAY-1", MONDAY, Reason.NOT_JSON, "expected a value", b"{"
+    )
+    document = rejected_document(rejected)
+    events = MemoryEvents()
+    assert await EventRelay(events, MemoryDocuments())([document]) == 1
+    [event] = events.published
+    envelope("millwright.message.quarantined.v1").model_validate(event)
+    assert event["id"] == f"quarantine:{document['id']}:notJson"
+    assert event["data"]["deviceId"] == "GATEWAY-1"
 
 
 async def test_a_batch_without_events_asks_nobody() -> None:

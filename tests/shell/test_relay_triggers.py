@@ -28,8 +28,14 @@ def triggers() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def test_each_sink_has_leases_of_its_own(triggers: dict[str, Any]) -> None:
-    assert set(triggers) == {"relay_twins", "relay_events", "relay_scopes", "relay_scope_twins"}
-    assert len({trigger["leaseContainerPrefix"] for trigger, _ in triggers.values()}) == 4
+    assert set(triggers) == {
+        "relay_twins",
+        "relay_events",
+        "relay_quarantine",
+        "relay_scopes",
+        "relay_scope_twins",
+    }
+    assert len({trigger["leaseContainerPrefix"] for trigger, _ in triggers.values()}) == len(triggers)
 
 
 def test_nothing_committed_is_missed_and_no_batch_is_given_up(triggers: dict[str, Any]) -> None:
