@@ -95,7 +95,7 @@ class Machines:
     async def describe(self, spec: MachineSpec, *, now: int) -> Loaded:
         """Pin a machine to a version of its description; a machine's life begins with this."""
         loaded = await self.load(spec.machine_id) or Loaded(spec, initial(spec), None)
-        changed = SpecChanged(Position("apply", spec.version), spec, now)
+        changed = SpecChanged(Position(f"apply/{spec.site_id}", spec.version), spec, now)
         return await self.fold(loaded, [changed])
 
     async def fold(self, loaded: Loaded, inputs: Sequence[Input], decided: Advanced | None = None) -> Loaded:

@@ -19,6 +19,7 @@ from shared.domain.effects import (
     WentSilent,
 )
 from shared.domain.inputs import (
+    QUEUE,
     Acknowledge,
     Blocked,
     Input,
@@ -38,6 +39,9 @@ from shared.domain.turn import Turn
 FAR_FUTURE_MS = 300_000
 """A reading further ahead of its arrival than this is not believed."""
 FAR_FUTURE = "far-future"
+
+COMPONENTS_MAX = 64
+"""So many components' maintenance is remembered: names come from outside, the state is bounded."""
 
 REPLAYS_KEPT = 32
 """So many replayed documents' positions are remembered: each is a source of its own, used once."""
@@ -98,9 +102,9 @@ def next_due_at(spec: MachineSpec, state: MachineState) -> int | None:
     if state.arrived_at >= 0:
         if not state.silent:
             due.append(state.arrived_at + spec.silence_ms)
-        bucket = state.fold.bucket
+        bucket = state.fold.bucket if state.blocked is None else None
         quiet_until = state.arrived_at + spec.close_after_ms
-        if state.fold.waiting:
+        if state.fold.waiting and state.blocked is None:
             due.append(quiet_until)
         if bucket is not None:
             due.append(max(quiet_until, bucket.end + spec.close_after_ms + 1))
@@ -123,9 +127,7 @@ def _apply(turn: Turn, item: Input) -> None:
             turn.effects.append(CommandDone(item.command_id, item.now, outcome))
             show(turn, now=item.now)
         case Maintained():
-            if item.at > state.maintained_at.get(item.component, -1):
-                state.maintained_at[item.component] = item.at
-            turn.effects.append(CommandDone(item.command_id, item.at, "done"))
+            turn.effects.append(CommandDone(item.command_id, item.at, _maintain(state, item)))
         case SpecChanged():
             if _is_new(state, item.position):
                 _change_spec(turn, item.spec, now=item.now)
@@ -141,6 +143,7 @@ def _apply(turn: Turn, item: Input) -> None:
                 state.blocked = None
                 turn.effects.append(MachineResumed(turn.number(), item.now))
                 turn.urgent = True
+                show(turn, now=item.now)
         case Reading():
             raise AssertionError("readings are folded by advance itself")
         case _:
@@ -164,7 +167,7 @@ def _is_new(state: MachineState, position: Position) -> bool:
 def _read(turn: Turn, reading: Reading) -> None:
     """Fold one reading: once on arrival (values, alarms), once behind the reorder buffer (the rest)."""
     state = turn.state
-    if state.blocked is not None:
+    if state.blocked is not None and reading.position.source != QUEUE:
         state.arrived_at = max(state.arrived_at, reading.arrived_at)
         state.queued_count += 1
         turn.effects.append(Queued(state.queued_count, reading))
@@ -173,7 +176,7 @@ def _read(turn: Turn, reading: Reading) -> None:
         state.refused_count += 1
         turn.effects.append(ReadingRefused(reading, FAR_FUTURE))
         return
-    if reading.key in state.fold.seen:
+    if event_time.is_duplicate(state.fold, reading):
         state.duplicate_count += 1
         return
     if reading.arrived_at > state.arrived_at:
@@ -190,16 +193,28 @@ def _read(turn: Turn, reading: Reading) -> None:
 
 
 def _tick(turn: Turn, now: int) -> None:
-    """Arrival-side time passed: notice silence, show the trailing value, close what waited too long."""
+    """Arrival-side time passed: notice silence, show the trailing value, close what waited too long.
+
+    A blocked machine's queue holds what its shifts are made of: nothing is closed before it is folded.
+    """
     state = turn.state
     if state.arrived_at >= 0:
         if not state.silent and now - state.arrived_at >= turn.spec.silence_ms:
             state.silent = True
             turn.effects.append(WentSilent(turn.number(), state.arrived_at, now))
             turn.urgent = True
-        if now - state.arrived_at >= turn.spec.close_after_ms:
+        if state.blocked is None and now - state.arrived_at >= turn.spec.close_after_ms:
             event_time.drain(turn, now - turn.spec.close_after_ms)
     show(turn, now=now)
+
+
+def _maintain(state: MachineState, done: Maintained) -> str:
+    """`done`, or why the maintenance could not be recorded."""
+    before = state.maintained_at.get(done.component)
+    if before is None and len(state.maintained_at) >= COMPONENTS_MAX:
+        return f"{COMPONENTS_MAX} other components are on record"
+    state.maintained_at[done.component] = done.at if before is None else max(before, done.at)
+    return "done"
 
 
 def _score(turn: Turn, scored: Scored) -> None:
@@ -207,16 +222,15 @@ def _score(turn: Turn, scored: Scored) -> None:
     if binding is None:
         return
     state = turn.state
-    before = state.health
-    warning = (
-        scored.probability >= binding.threshold
-        if scored.probability is not None
-        else before is not None and before.warning
-    )
-    state.health = Health(scored.model, scored.version, scored.at, scored.probability, scored.reason, warning)
-    turn.effects.append(PredictionMade(turn.number(), state.health, binding.threshold, scored.contributions))
-    if warning != (before is not None and before.warning):
-        turn.effects.append(ThresholdCrossed(turn.number(), state.health, binding.threshold))
+    before = state.health.get(scored.model)
+    warned = before is not None and before.warning
+    warning = scored.probability >= binding.threshold if scored.probability is not None else warned
+    health = Health(scored.model, scored.version, scored.at, scored.probability, scored.reason, warning)
+    state.health[scored.model] = health
+    state.shown.pending = True
+    turn.effects.append(PredictionMade(turn.number(), health, binding.threshold, scored.contributions))
+    if warning != warned:
+        turn.effects.append(ThresholdCrossed(turn.number(), health, binding.threshold))
         turn.urgent = True
 
 
@@ -238,8 +252,12 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
         fold.features = features.initial(len(spec.signals), len(spec.feature_taus_ms))
     turn.spec = spec
     state.spec_version = spec.version
+    state.site_id = spec.site_id
     state.line_id = spec.line_id
     state.names = spec.names
+    bound = {binding.model for binding in spec.models}
+    state.health = {model: health for model, health in state.health.items() if model in bound}
+    fold.scored_at = {model: at for model, at in fold.scored_at.items() if model in bound}
     fold.segment = None
     fold.hour = -1
     alarms.drop_unknown(turn, at=now)

@@ -34,9 +34,15 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     if newest:
         state.reading_at = at
         state.reading_sequence = sequence
-        if reading.state is not None and (reading.state is not state.state or reading.reason != state.reason):
+    if reading.state is not None and (at, sequence) >= (state.state_at, state.state_sequence):
+        state.state_at = at
+        state.state_sequence = sequence
+        if reading.state is not state.state or reading.reason != state.reason:
             _change_state(turn, reading)
-        if reading.order is not None and reading.order != state.order:
+    if reading.order is not None and (at, sequence) >= (state.order_at, state.order_sequence):
+        state.order_at = at
+        state.order_sequence = sequence
+        if reading.order != state.order:
             state.order = reading.order
             turn.urgent = True
         if reading.product is not None:
@@ -58,7 +64,9 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         current[column] = value
         value_at[column] = at
         value_sequence[column] = sequence
-        state.bad[column] = False
+        if state.bad[column]:
+            state.bad[column] = False
+            shown.pending = True
         if watched or not quiet_low <= value <= quiet_high:
             alarms.evaluate(turn, column, value, at=at, previous_at=previous_at)
         if not shown.pending:
@@ -66,7 +74,8 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
             if told is None or abs(value - told) > turn.spec.signals[column].deadband:
                 shown.pending = True
     for column in bad:
-        if newest or (at, sequence) >= (value_at[column], value_sequence[column]):
+        older = not newest and (at, sequence) < (value_at[column], value_sequence[column])
+        if not (older or state.bad[column]):
             state.bad[column] = True
             shown.pending = True
 

@@ -22,7 +22,7 @@ from shared.domain.effects import (
     StopStarted,
 )
 from shared.domain.inputs import Reading
-from shared.domain.oee import increment
+from shared.domain.oee import increment, shown_band
 from shared.domain.packml import PackMLState, TimeCategory, category
 from shared.domain.state import Bucket, Fold, Held, Pane
 from shared.domain.turn import Turn
@@ -32,11 +32,23 @@ HOUR_MS = 3_600_000
 _CLOSED_KEPT = 4
 _LATE_KEYS_KEPT = 64
 _WAITING_MAX = 150
-"""A longer buffer is folded early: the lateness bound shrinks, the state document does not grow."""
+_WAITING_NUMBERS_MAX = 4_200
+"""A longer buffer is folded early: the lateness bound shrinks, the state document does not grow.
+
+The second bound counts a reading as its columns and 20 more: 8 signals make 150 readings, 64 make 50.
+"""
+_SETTLED_EFFECTS_MAX = 30
+"""One input folds no further once it had so many effects: they must fit into one atomic commit.
+
+The rest of the buffer follows with the next inputs, in the same order.
+"""
 _SEEN_MAX = 400
 """Duplicates further back than this many readings of one machine are not recognised."""
 _GAP_SHIFTS = 30
 _GAP_ROWS = 5_000
+"""What one document holds of a gap: its last shifts, 4 to 5 years of them."""
+_REJECT_REASONS_MAX = 64
+"""Further reasons are counted in the total only: names come from devices, the state is bounded."""
 
 type Values = list[float | None]
 
@@ -73,16 +85,21 @@ def hold(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     if reading.at > fold.newest_at:
         fold.newest_at = reading.at
         settle(turn, reading.at - turn.spec.lateness_ms)
-    if len(waiting) > _WAITING_MAX:
-        settle(turn, waiting[len(waiting) - _WAITING_MAX].at)
+    most = min(_WAITING_MAX, _WAITING_NUMBERS_MAX // (20 + len(values)))
+    if len(waiting) > most:
+        settle(turn, waiting[len(waiting) - most].at)
 
 
 def settle(turn: Turn, until: int) -> None:
     """Fold everything up to and including `until` and account the time up to it."""
     fold = turn.state.fold
     waiting = fold.waiting
+    effects_max = len(turn.effects) + _SETTLED_EFFECTS_MAX
     count = 0
     while count < len(waiting) and waiting[count].at <= until:
+        if len(turn.effects) >= effects_max:
+            until = fold.at
+            break
         _fold(turn, waiting[count])
         count += 1
     if count:
@@ -161,7 +178,7 @@ def _fold(turn: Turn, held: Held) -> None:
         _enter(turn, held.at)
     elif held.at > fold.at:
         _pass_time(turn, held.at)
-    if held.good is not None or held.reject is not None:
+    if held.good is not None or held.reject is not None or held.rejects:
         _count(turn, held)
     if held.product is not None:
         fold.product = held.product
@@ -231,6 +248,9 @@ def _account_gap(turn: Turn, known_until: int, until: int, spent: TimeCategory) 
     fold = turn.state.fold
     bucket_end = fold.bucket.end if fold.bucket is not None else fold.at
     start = max(known_until, bucket_end)
+    reached = segment_at(turn.spec.calendar, start)
+    if start > reached.shift_start:
+        start = reached.shift_end
     rows: list[tuple[str, int, int, int]] = []
     at = start
     while at < until:
@@ -250,23 +270,32 @@ def _account_gap(turn: Turn, known_until: int, until: int, spent: TimeCategory) 
         _account(turn, start)
     if fold.bucket is not None:
         _close_bucket(turn)
-    turn.effects.append(GapClosed(turn.number(), start, at, tuple(rows[-_GAP_ROWS:])))
+    if len(rows) > _GAP_ROWS:
+        rows = rows[-_GAP_ROWS:]
+        start = rows[0][1]
+    turn.effects.append(GapClosed(turn.number(), start, at, tuple(rows)))
     fold.at = at
     fold.segment = None
 
 
 def _enter(turn: Turn, at: int) -> None:
-    """Enter the calendar segment that contains `at`; open its shift's bucket if it is a new one."""
+    """Enter the calendar segment that contains `at`; open its shift's bucket if it is a new one.
+
+    A calendar that changed meanwhile may have moved the end of the shift, or put another in its
+    place: a bucket ends where its shift does, so that its times always add up.
+    """
     fold = turn.state.fold
     segment = segment_at(turn.spec.calendar, at)
     fold.segment = segment
+    shift_id = segment.shift_id or f"unscheduled.{segment.shift_start}"
     bucket = fold.bucket
-    if bucket is not None and at >= bucket.end:
+    if bucket is not None and bucket.shift_id == shift_id:
+        bucket.end = segment.shift_end
+        return
+    if bucket is not None:
+        bucket.end = at
         _close_bucket(turn)
-        bucket = None
-    if bucket is None:
-        shift_id = segment.shift_id or f"unscheduled.{segment.shift_start}"
-        fold.bucket = Bucket(shift_id, at, segment.shift_end)
+    fold.bucket = Bucket(shift_id, at, segment.shift_end)
 
 
 def _close_bucket(turn: Turn) -> None:
@@ -275,11 +304,16 @@ def _close_bucket(turn: Turn) -> None:
     bucket = fold.bucket
     assert bucket is not None
     fold.bucket = None
-    idle = set(bucket.times_ms) <= {TimeCategory.NOT_SCHEDULED}
-    if idle and not (bucket.good_count or bucket.reject_count):
+    if _idle(bucket):
         return
     turn.effects.append(OeeMeasured(turn.number(), elements(bucket, bucket.end, final=True)))
     fold.closed = [*fold.closed[1 - _CLOSED_KEPT :], bucket]
+
+
+def _idle(bucket: Bucket) -> bool:
+    """Nothing was planned and nothing happened: no figure is worth keeping."""
+    counted = bucket.good_count or bucket.reject_count or bucket.late_count
+    return not counted and set(bucket.times_ms) <= {TimeCategory.NOT_SCHEDULED}
 
 
 def _change_state(turn: Turn, held: Held) -> None:
@@ -335,6 +369,8 @@ def _count(turn: Turn, held: Held) -> None:
         bucket.reset_count += reset
         made += grown
     for reason, count in held.rejects.items():
+        if reason not in fold.rejects and len(fold.rejects) >= _REJECT_REASONS_MAX:
+            continue
         grown, _ = increment(fold.rejects.get(reason), count, modulus)
         fold.rejects[reason] = count
         if grown:
@@ -376,18 +412,23 @@ def _close_minute(turn: Turn) -> None:
                     maintained_at=state.maintained_at,
                 )
                 turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
-    if fold.bucket is not None and fold.bucket.times_ms:
-        turn.effects.append(OeeMeasured(turn.number(), elements(fold.bucket, fold.at, final=False)))
-        fold.measured_at = fold.at
+    if fold.bucket is not None and not _idle(fold.bucket):
+        measured = elements(fold.bucket, fold.at, final=False)
+        turn.effects.append(OeeMeasured(turn.number(), measured))
+        state.shown.pending = True
+        if shown_band(turn.spec, measured) != state.shown.band:
+            turn.urgent = True
     fold.pane = Pane.empty(len(pane.n))
 
 
+def is_duplicate(fold: Fold, reading: Reading) -> bool:
+    """Whether the device sent this reading before, as far back as keys are remembered."""
+    return reading.key in fold.seen or (reading.at <= fold.at and reading.key in fold.late_keys)
+
+
 def _keep_late(turn: Turn, reading: Reading) -> None:
-    """Count a late reading once on its shift and hand it over to be kept."""
+    """Count a late reading on its shift and hand it over to be kept."""
     fold = turn.state.fold
-    if reading.key in fold.late_keys:
-        turn.state.duplicate_count += 1
-        return
     fold.late_keys = [*fold.late_keys[1 - _LATE_KEYS_KEPT :], reading.key]
     turn.state.late_count += 1
     shift_id = _count_late(turn, fold, reading.at)

@@ -6,12 +6,16 @@ from shared.domain.packml import PackMLState
 from shared.domain.spec import MachineSpec
 
 
+QUEUE = "queue"
+"""Source of a blocked machine's queued readings: they alone are folded while it is blocked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """The place of an input in its source; positions of one source only ever grow."""
 
     source: str
-    """`telemetry/<generation>/<partition>`, `timer/<name>`, `replay/<id>`, `apply`."""
+    """`telemetry/<generation>/<partition>`, `timer/<name>`, `replay/<id>`, `queue`, `apply/<site>`."""
     sequence: int
     index: int = 0
     """Place within an array message."""

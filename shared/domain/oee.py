@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.domain.effects import OeeElements
 from shared.domain.packml import TimeCategory
+from shared.domain.spec import MachineSpec
 
 FULL_COVERAGE_RATIO = 0.9
 """Below this share of known time the band is grey: the figure is a bound, not a measurement."""
@@ -29,7 +30,8 @@ def kpis(elements: OeeElements) -> Kpis:
 
     Planned busy time excludes planned stops and unscheduled time; time without data stays in it,
     so the OEE is a lower bound. Effectiveness is unknown when units of an unpriced product were
-    made, and may exceed 1 when an ideal cycle time is too long.
+    made, and may exceed 1 when an ideal cycle time is too long. Without production OEE is 0,
+    although there is then neither an effectiveness nor a quality to speak of.
     """
     times = elements.times_ms
     busy = sum(times.values()) - times.get(TimeCategory.PLANNED_STOP, 0)
@@ -40,8 +42,11 @@ def kpis(elements: OeeElements) -> Kpis:
     effectiveness = None if elements.unpriced_count else ratio(elements.ideal_ms, production)
     quality = ratio(elements.good_count, produced)
     oee = upper = None
-    if availability is not None and effectiveness is not None and quality is not None:
+    if availability == 0.0:
+        oee = 0.0
+    elif availability is not None and effectiveness is not None and quality is not None:
         oee = availability * effectiveness * quality
+    if oee is not None:
         upper = oee + times.get(TimeCategory.UNKNOWN, 0) / busy
     coverage = ratio(busy - times.get(TimeCategory.UNKNOWN, 0), busy)
     return Kpis(busy, availability, effectiveness, quality, oee, upper, coverage)
@@ -63,6 +68,11 @@ def band(kpis: Kpis, *, green_ratio: float, yellow_ratio: float) -> str:
     if kpis.oee >= green_ratio:
         return "green"
     return "yellow" if kpis.oee >= yellow_ratio else "red"
+
+
+def shown_band(spec: MachineSpec, elements: OeeElements) -> str:
+    """The band of a machine's bucket, by the limits of its site."""
+    return band(kpis(elements), green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
 
 
 def increment(last: int | None, new: int, modulus: int | None) -> tuple[int, bool]:

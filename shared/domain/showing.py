@@ -1,9 +1,9 @@
-"""What the twin should show: at once when it matters, measurements at most every ten seconds."""
+"""What the twin should show: at once when it matters, measured values at most every ten seconds."""
 
 from shared.domain import alarms
-from shared.domain.effects import Measurement, TwinChanged
+from shared.domain.effects import Health, Measurement, TwinChanged
 from shared.domain.event_time import elements
-from shared.domain.oee import band, kpis
+from shared.domain.oee import shown_band
 from shared.domain.turn import Turn
 
 SHOW_EVERY_MS = 10_000
@@ -41,8 +41,7 @@ def _write(turn: Turn, now: int) -> None:
     oee = None
     if fold.bucket is not None and fold.bucket.times_ms:
         oee = elements(fold.bucket, fold.at, final=False)
-        spec = turn.spec
-        shown.band = band(kpis(oee), green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
+        shown.band = shown_band(turn.spec, oee)
     shown.version += 1
     shown.at = now
     shown.values = state.values[:]
@@ -69,9 +68,16 @@ def _write(turn: Turn, now: int) -> None:
                 if value is not None
             },
             oee=oee,
-            health=state.health,
+            health=_gravest(state.health),
             active_alarm_count=active,
             unacknowledged_alarm_count=unacknowledged,
             highest_priority=highest,
         )
+    )
+
+
+def _gravest(verdicts: dict[str, Health]) -> Health | None:
+    """Of several models' verdicts the one to show: a warning first, then the highest probability."""
+    return max(
+        verdicts.values(), key=lambda health: (health.warning, health.probability or 0.0), default=None
     )

@@ -108,7 +108,6 @@ class Fold:
     """Last cumulative reject counters by reason."""
     segment: Segment | None = None
     bucket: Bucket | None = None
-    measured_at: int = -1
     closed: list[Bucket] = field(default_factory=list[Bucket])
     """The last few closed shifts, so that late readings are counted on them."""
     hour: int = -1
@@ -138,7 +137,6 @@ class Fold:
             dict(self.rejects) if self.rejects else {},
             self.segment,
             self.bucket.clone() if self.bucket is not None else None,
-            self.measured_at,
             self.closed[:] if self.closed else [],
             self.hour,
             self.stop_id,
@@ -159,7 +157,7 @@ class Shown:
     values: list[float | None] = field(default_factory=list[float | None])
     band: str = "grey"
     pending: bool = False
-    """A measurement moved beyond its deadband since then."""
+    """Since then a value moved beyond its deadband, or OEE or health were assessed anew."""
 
     def clone(self) -> "Shown":
         return Shown(self.version, self.at, self.values[:], self.band, self.pending)
@@ -186,7 +184,12 @@ class MachineState:
     reading_sequence: int = 0
     state: PackMLState = PackMLState.UNDEFINED
     state_since: int = -1
+    state_at: int = -1
+    """The newest reading that told the state; others may be newer."""
+    state_sequence: int = 0
     reason: str | None = None
+    order_at: int = -1
+    order_sequence: int = 0
     order: str | None = None
     product: str | None = None
     values: list[float | None] = field(default_factory=list[float | None])
@@ -197,7 +200,8 @@ class MachineState:
     blocked: str | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict[str, Alarm])
     """Rule -> its occurrence; absent while normal."""
-    health: Health | None = None
+    health: dict[str, Health] = field(default_factory=dict[str, Health])
+    """Model -> its latest verdict."""
     maintained_at: dict[str, int] = field(default_factory=dict[str, int])
     """Component -> last maintenance."""
     reading_count: int = 0
@@ -225,7 +229,11 @@ class MachineState:
             self.reading_sequence,
             self.state,
             self.state_since,
+            self.state_at,
+            self.state_sequence,
             self.reason,
+            self.order_at,
+            self.order_sequence,
             self.order,
             self.product,
             self.values[:],
@@ -235,7 +243,7 @@ class MachineState:
             self.silent,
             self.blocked,
             dict(self.alarms) if self.alarms else {},
-            self.health,
+            dict(self.health) if self.health else {},
             dict(self.maintained_at) if self.maintained_at else {},
             self.reading_count,
             self.late_count,
