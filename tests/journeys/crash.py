@@ -1,12 +1,11 @@
 """Runs a recording through the whole backend, undisturbed or with processes killed all the time."""
 
 import asyncio
-import random
 import re
-import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ import aiohttp
 
 from local.backend import Backend
 from local.home import Home
-from local.launcher import LocalCloud
 from tests.journeys.recording import START, Recorded, feed
 from tests.journeys.sink import EventSink
+from tests.journeys.storm import Storm, messages_read
 
 FACTORY = Path(__file__).parents[2] / "factories" / "smart-factory.yaml"
-HOSTS = ("functions", "functions-2")
-SERVICES = ("cosmos", "event-hubs", "event-grid", "digital-twins")
 NEVER = "0 0 0 1 1 *"
 """Timers are inputs of their own; a recording holds none, so none may fire."""
-_DRAINED_S = 120.0
+LEASE_S = "2"
+"""How long a dead host keeps what it held: the shorter, the more happens between two kills."""
+_DRAINED_S = 180.0
 
 
 @dataclass(slots=True)
@@ -41,7 +40,6 @@ class Outcome:
 async def run(home: Path, recording: Sequence[Recorded], *, kills: int = 0, seed: int = 1) -> Outcome:
     """Feed the recording to two hosts; with `kills`, kill -9 one process after the other meanwhile."""
     outcome = Outcome()
-    fate = random.Random(seed)
     started = time.monotonic()
     async with (
         EventSink() as sink,
@@ -51,61 +49,32 @@ async def run(home: Path, recording: Sequence[Recorded], *, kills: int = 0, seed
             workers=2,
             ports_from=0,
             applied_at=START - 60_000,
-            environment={"MILLWRIGHT_DUE_SCHEDULE": NEVER, "MILLWRIGHT_EVENT_GRID_RETRY_FACTOR": "0.02"},
+            environment={
+                "MILLWRIGHT_DUE_SCHEDULE": NEVER,
+                "MILLWRIGHT_EVENT_GRID_RETRY_FACTOR": "0.02",
+                "MILLWRIGHT_FUNCTIONS_LEASE_S": LEASE_S,
+            },
         ) as backend,
         aiohttp.ClientSession() as http,
     ):
         cloud = backend.cloud
         await sink.subscribe(cloud.endpoints["eventGrid"])
         hub = cloud.endpoints["eventHubsCreate"]
-        chunk = len(recording) // max(1, kills) + 1
-        for start in range(0, len(recording), chunk):
-            await feed(http, hub, recording[start : start + chunk])
-            if kills:
-                await asyncio.sleep(fate.uniform(0.1, 0.9))
-                await _kill_one(cloud, backend, outcome, fate)
+        storm = Storm(backend, seed)
+        # A share of the recording before each kill and one after the last.
+        cuts = [round(len(recording) * part / (kills + 1)) for part in range(kills + 2)]
+        for number, (begin, end) in enumerate(pairwise(cuts), start=1):
+            await feed(http, hub, recording[begin:end])
+            if number <= kills:
+                await storm.strike(fed=end)
+        await storm.end()
         await drained(backend, sink, len(recording))
+        outcome.kills = dict(storm.kills)
+        outcome.between_commit_and_checkpoint = storm.between_commit_and_checkpoint
         await _collect(backend, outcome)
         outcome.events = sink.contents
     outcome.seconds = time.monotonic() - started
     return outcome
-
-
-async def _kill_one(cloud: LocalCloud, backend: Backend, outcome: Outcome, fate: random.Random) -> None:
-    victim = fate.choice(HOSTS if fate.random() < 0.6 else SERVICES)
-    await cloud.kill(victim)
-    outcome.kills[victim] = outcome.kills.get(victim, 0) + 1
-    if victim in HOSTS and await _is_behind(cloud.home.path, backend):
-        outcome.between_commit_and_checkpoint += 1
-    await asyncio.sleep(fate.uniform(0.0, 0.4))
-    await cloud.start(victim)
-
-
-async def _is_behind(home: Path, backend: Backend) -> bool:
-    """Whether some machine has folded more of a partition than the partition's checkpoint says."""
-    checkpoints = _checkpoints(home)
-    folded: dict[str, int] = {}
-    states = backend.store.documents.query("machines", "SELECT * FROM c WHERE c.type = 'state'", {})
-    async for state in states:
-        for source, (sequence, _) in state["data"]["positions"].items():
-            if source.startswith("telemetry/"):
-                partition = source.rpartition("/")[2]
-                folded[partition] = max(folded.get(partition, -1), sequence)
-    return any(sequence > checkpoints.get(partition, -1) for partition, sequence in folded.items())
-
-
-def messages_read(home: Path) -> int:
-    """How many messages the hosts are done with, by their checkpoints."""
-    return sum(sequence + 1 for sequence in _checkpoints(home).values())
-
-
-def _checkpoints(home: Path) -> dict[str, int]:
-    with sqlite3.connect(home / "functions.sqlite") as database:
-        rows = database.execute(
-            "SELECT partition_id, sequence_number FROM checkpoint WHERE consumer_group = 'ingest'"
-        ).fetchall()
-    database.close()
-    return dict(rows)
 
 
 async def drained(backend: Backend, sink: EventSink, messages: int) -> None:

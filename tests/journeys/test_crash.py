@@ -7,16 +7,16 @@ import pytest
 from tests.journeys.crash import FACTORY, run
 from tests.journeys.recording import record
 
-KILLS = 32
+KILLS = 30
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 async def test_thirty_kills_change_no_document_and_no_event(tmp_path: Path) -> None:
     recording = record(FACTORY, seconds=480, seed=11)
     calm = await run(tmp_path / "calm", recording)
     stormy = await run(tmp_path / "stormy", recording, kills=KILLS, seed=5)
 
-    assert sum(stormy.kills.values()) >= 30
+    assert sum(stormy.kills.values()) == KILLS
     print(
         f"\n{len(recording)} messages; kills: {stormy.kills}; "
         f"{stormy.between_commit_and_checkpoint} between a commit and its checkpoint; "

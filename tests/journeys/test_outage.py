@@ -12,12 +12,13 @@ import pytest
 from local.backend import Backend
 from local.home import Home
 from shared.relay.twin_patch import LAST_READING_AT, owned, projection
-from tests.journeys.crash import FACTORY, NEVER, drained, messages_read
+from tests.journeys.crash import FACTORY, NEVER, drained
 from tests.journeys.recording import START, feed, record
 from tests.journeys.sink import EventSink
+from tests.journeys.storm import messages_read
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_machines_are_folded_while_twins_and_events_are_away_which_catch_up_later(
     tmp_path: Path,
 ) -> None:
@@ -54,7 +55,7 @@ async def test_machines_are_folded_while_twins_and_events_are_away_which_catch_u
     assert {identity for identity, contents in sink.contents.items() if len(contents) > 1} == set()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 90.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, "waited in vain"
