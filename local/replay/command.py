@@ -96,7 +96,11 @@ async def run(options: ReplayOptions, console: Console) -> report.Report:
             tell(
                 f"{recording.title}: {recording.reading_count:,} readings, {len(recording.lanes)} machine(s)"
             )
-            made = await _play(recording, backend, console)
+            try:
+                made = await _play(recording, backend, console)
+            except asyncio.CancelledError:
+                tell("stopping: the functions finish what they have begun")
+                raise
         return made(backend.cloud.meters)
 
 

@@ -88,14 +88,16 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def show(report: Report, console: Console) -> None:
-    console.print(_readings(report))
-    console.print(_alarms(report.alarms))
+    tables = [_readings(report), _alarms(report.alarms)]
     if report.judged is not None:
-        console.print(_predictions(report.judged, report.card))
-    console.print(_rest(report))
-    console.print(_meters(report.meters))
+        tables.append(_predictions(report.judged, report.card))
+    for table in (*tables, _rest(report), _meters(report.meters)):
+        # A title inside would be wrapped to the width of its table.
+        console.print(f"\n{table.title}", style="bold", markup=False, highlight=False)
+        table.title = None
+        console.print(table)
     for remark in report.remarks:
-        console.print(f"- {remark}", markup=False, highlight=False)
+        console.print(f"- {remark}", markup=False, highlight=False, soft_wrap=True)
     if not report.balanced:
         console.print(
             f"The readings do not add up: {report.sent:,} were sent, {report.accounted:,} are accounted for"
@@ -106,7 +108,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title)
     table.add_column(headings[0])
     for heading in headings[1:]:
         table.add_column(heading, justify="right")
@@ -115,7 +117,7 @@ def _table(title: str, *headings: str) -> Table:
 
 def _readings(report: Report) -> Table:
     counts = report.counts
-    table = _table(f"{report.title}: {report.machines} machine(s)", "readings", "count")
+    table = _table(f"{report.title}, {report.machines} machine(s)", "readings", "count")
     table.add_row("sent", f"{report.sent:,}", style="bold")
     if report.repeated:
         table.add_row("sent again, unacknowledged", f"{report.repeated:,}")
@@ -134,7 +136,8 @@ def _alarms(alarms: Alarms) -> Table:
     if alarms.spans is None:
         table = _table("alarms", "rule", "raised", "machines")
     else:
-        title = f"alarms; {alarms.spans_met} of {alarms.spans} labelled anomalies had one"
+        met = f"{alarms.spans_met} of {alarms.spans} labelled anomalies had one"
+        title = f"alarms; {met if alarms.spans else 'no anomaly is labelled in the replayed time'}"
         table = _table(title, "rule", "raised", "machines", "during an anomaly", "outside")
     for rule in alarms.rules:
         split = () if rule.within is None else (f"{rule.within:,}", f"{rule.raised - rule.within:,}")
