@@ -287,21 +287,23 @@ def _growth(result: Json) -> list[Grid]:
         ]
         for flow in flows
     ]
-    found = [
-        Grid(
-            "Growth: the same number of readings from few machines and from many (backlog, 5 a message)",
-            (
-                "machines",
-                "committed/s",
-                "host CPU a reading",
-                "all CPU a reading",
-                "host memory",
-                "others, cores",
-            ),
-            rows,
-            _beside(result),
+    found: list[Grid] = []
+    if rows:
+        found.append(
+            Grid(
+                "Growth: the same number of readings from few machines and from many (backlog, 5 a message)",
+                (
+                    "machines",
+                    "committed/s",
+                    "host CPU a reading",
+                    "all CPU a reading",
+                    "host memory",
+                    "others, cores",
+                ),
+                rows,
+                _beside(result),
+            )
         )
-    ]
     if (due := result.get("due")) is not None:
         found.append(
             Grid(
