@@ -30,9 +30,9 @@ lint: setup
 test: lint
 	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What is too long for the tests: many more kills, many more random histories. Writes docs/proof.md.
+# make prove, or make prove KILLS=60 EXAMPLES=500: what is too long for the tests. Writes docs/proof.md.
 prove: setup
-	$(RUN) python -m tests.journeys.prove $(if $(KILLS),--kills $(KILLS)) $(if $(EXAMPLES),--examples $(EXAMPLES))
+	$(if $(EXAMPLES),EXAMPLES=$(EXAMPLES)) $(RUN) python -m tests.journeys.prove $(if $(KILLS),--kills $(KILLS))
 
 # What Azure installs beside the code: the lock without the groups that are never deployed.
 requirements: setup

@@ -1,5 +1,6 @@
 """The order of the test files, and how many examples Hypothesis tries."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ at the end while the others idle (with `--no-loadscope-reorder`)."""
 LONGEST = "test_crash.py"
 
 settings.register_profile("suite", max_examples=60, deadline=None)
-settings.register_profile("thorough", max_examples=2_000, deadline=None)
+settings.register_profile("thorough", max_examples=int(os.environ.get("EXAMPLES", "2000")), deadline=None)
 settings.load_profile("suite")
 
 
