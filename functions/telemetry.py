@@ -3,6 +3,8 @@
 # The decorators of azure-functions take untyped keyword arguments.
 # pyright: reportUnknownMemberType=false
 
+import logging
+import time
 from typing import List  # noqa: UP035
 
 import azure.functions as func
@@ -11,6 +13,7 @@ from functions.messages import unpack
 from shared.bootstrap import app
 
 bp = func.Blueprint()
+log = logging.getLogger(__name__)
 
 
 @bp.function_name("telemetry")
@@ -31,4 +34,23 @@ bp = func.Blueprint()
 async def telemetry(events: List[func.EventHubEvent]) -> None:  # noqa: UP006 - the worker takes no list[...]
     """Fold a batch. An error means a store is away: the partition waits and the batch comes again."""
     backend = await app()
-    await backend.ingest(await unpack(events, backend.generation))
+    messages = await unpack(events, backend.generation)
+    report = await backend.ingest(messages)
+    if messages:
+        report_batch(
+            reading_count=report.reading_count,
+            machine_count=report.machine_count,
+            rejected_count=report.quarantined_count,
+            lag_s=time.time() - messages[0].arrived_at / 1000,
+        )
+
+
+def report_batch(*, reading_count: int, machine_count: int, rejected_count: int, lag_s: float) -> None:
+    """One line a batch, which alerts and the workbook read. `lag_s`: since the oldest message arrived."""
+    log.info(
+        "telemetry: %d readings, %d machines, %d rejected, %.1f s behind",
+        reading_count,
+        machine_count,
+        rejected_count,
+        lag_s,
+    )

@@ -80,3 +80,21 @@ class Settings:
         if mistakes:
             raise SettingsWrong("\n".join(mistakes))
         return cls(**values)
+
+
+READ_BY_OTHERS = {
+    "AzureWebJobsStorage__blobServiceUri": "Where the host keeps checkpoints, timers' leases and its keys.",
+    "AzureWebJobsStorage__credential": "How the host signs in there: managedidentity.",
+    "AzureWebJobsStorage__clientId": "As which identity.",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "Where the host sends logs and metrics.",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "As which identity.",
+    "EventHubs__credential": "How the telemetry trigger signs in: managedidentity.",
+    "EventHubs__clientId": "As which identity.",
+    "Cosmos__accountEndpoint": "The account whose change feed the relays' triggers read.",
+    "Cosmos__credential": "How these triggers sign in: managedidentity.",
+    "Cosmos__clientId": "As which identity.",
+    "MILLWRIGHT_DUE_SCHEDULE": "When machines that are due are ticked, as NCRONTAB.",
+    "AZURE_CLIENT_ID": "Which identity Azure's SDKs act as; without it they find no user-assigned one.",
+    "AZURE_TOKEN_CREDENTIALS": "prod: only identities of the platform are tried, no developer's.",
+}
+"""What the function app in Azure has besides `Settings`: the host and the SDKs read these, by name."""

@@ -35,6 +35,10 @@ class HttpWebhook:
                 url, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
             ) as response:
                 status = response.status
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
+            # A reference to Key Vault that Azure could not resolve comes as it is. Addresses are
+            # secrets: it is not repeated.
+            raise Refused("the setting holds no http(s) address; see to its secret in Key Vault") from exc
         except (aiohttp.ClientError, TimeoutError) as exc:
             raise Unavailable(f"webhook: {type(exc).__name__}: {exc}") from exc
         if status >= 500 or status in _PASSING:

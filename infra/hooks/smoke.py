@@ -1,0 +1,235 @@
+"""Sends one reading as a device does and waits for it on the twin and at the API.
+
+In Azure the device is registered first, with a certificate of its own that stays in azd's folder
+of the environment; against a local cloud (--local DIR) its connection string is taken.
+"""
+
+import argparse
+import asyncio
+import datetime
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.digitaltwins.core.aio import DigitalTwinsClient
+from azure.identity.aio import DefaultAzureCredential
+from azure.iot.device import X509, Message
+from azure.iot.device.aio import IoTHubDeviceClient
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from shared.adapters.credentials import LocalToken  # noqa: E402  a script: the project is found first
+
+DAY = datetime.timedelta(days=1)
+EACH_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to send to and where to look."""
+
+    connect: Callable[[str], Awaitable[Any]]
+    """Device id -> its client."""
+    twins: DigitalTwinsClient
+    api: str
+    token: str | None
+    """For the API; None: nobody could be signed in to it."""
+
+
+class NotSeen(Exception):
+    """The reading did not come out where it should; says where to look."""
+
+
+async def smoke(place: Place, device_id: str, machine_id: str, *, within_s: float) -> float:
+    """Seconds from sending until twin and API show the reading. Raises NotSeen."""
+    sent_at = datetime.datetime.now(datetime.UTC)
+    device = await place.connect(device_id)
+    reading = {
+        "machineId": machine_id,
+        "timestamp": sent_at.isoformat(),
+        "signals": {"temperature_c": 20 + sent_at.second / 10},
+    }
+    try:
+        message = Message(json.dumps(reading), content_encoding="utf-8", content_type="application/json")
+        await device.send_message(message)
+    finally:
+        await device.shutdown()
+    started = time.monotonic()
+    await _wait("the twin", lambda: _twin(place, machine_id), sent_at, started, within_s)
+    if place.token is not None:
+        await _wait("the API", lambda: _machine(place, machine_id), sent_at, started, within_s)
+    return time.monotonic() - started
+
+
+async def _wait(
+    where: str,
+    look: Callable[[], Awaitable[dict[str, Any]]],
+    sent_at: datetime.datetime,
+    started: float,
+    within_s: float,
+) -> None:
+    while True:
+        shown = (await look()).get("lastReadingAt")
+        # Milliseconds are all that is kept of a time stamp.
+        if shown and datetime.datetime.fromisoformat(shown) >= sent_at - datetime.timedelta(milliseconds=1):
+            return
+        if time.monotonic() - started > within_s:
+            raise NotSeen(
+                f"{where} did not show the reading within {within_s:.0f} s (it shows {shown}). "
+                "docs/operations.md, 'A reading does not arrive', goes through the way step by step."
+            )
+        await asyncio.sleep(EACH_S)
+
+
+async def _twin(place: Place, machine_id: str) -> dict[str, Any]:
+    try:
+        return dict(await place.twins.get_digital_twin(machine_id))
+    except HttpResponseError as exc:
+        raise NotSeen(f"the twin {machine_id} cannot be read: {exc.message}") from exc
+
+
+async def _machine(place: Place, machine_id: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {place.token}"}
+    url = f"{place.api}/api/machines/{machine_id}"
+    async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+        if answer.status in (401, 403):
+            raise NotSeen(f"{url}: {answer.status}. Give yourself the app role viewer (docs/deploy.md).")
+        return await answer.json() if answer.status == 200 else {}
+
+
+async def azure(opened: AsyncExitStack) -> Place:
+    """The environment that azd has set up. To register the device is the deployer's right."""
+    identity = await opened.enter_async_context(DefaultAzureCredential())
+    host = os.environ["MILLWRIGHT_IOT_HUB_HOST"]
+    folder = ROOT / ".azure" / os.environ["AZURE_ENV_NAME"] / "devices"
+
+    async def connect(device_id: str) -> Any:
+        certificate, key = folder / f"{device_id}.pem", folder / f"{device_id}.key"
+        if not certificate.exists():
+            thumbprint = make_certificate(device_id, certificate, key)
+            try:
+                await asyncio.to_thread(register, host, device_id, thumbprint)
+            except NotSeen:
+                certificate.unlink()
+                raise
+        return IoTHubDeviceClient.create_from_x509_certificate(
+            X509(str(certificate), str(key)), hostname=host, device_id=device_id
+        )
+
+    twins = DigitalTwinsClient(os.environ["MILLWRIGHT_DIGITAL_TWINS_URL"], identity)
+    scope = f"api://{os.environ['MILLWRIGHT_API_CLIENT_ID']}/.default"
+    try:
+        token = (await identity.get_token(scope)).token
+    except ClientAuthenticationError:
+        token = None
+    return Place(connect, twins, os.environ["MILLWRIGHT_API_URL"].rstrip("/"), token)
+
+
+def local(folder: Path) -> Place:
+    """A local cloud that is running, by its folder."""
+    from local.iot_hub.device_port import device_port  # noqa: PLC0415  not there in Azure's hooks
+    from local.plant.send import Hub, device_client, register  # noqa: PLC0415
+
+    endpoints: dict[str, str] = json.loads((folder / "endpoints.json").read_text())
+    hub = Hub.of(endpoints)
+
+    async def connect(device_id: str) -> Any:
+        strings = await asyncio.to_thread(register, hub, [device_id])
+        device = device_client(strings[device_id], await asyncio.to_thread(Path(hub.ca).read_text))
+        with device_port(hub.mqtt_port):
+            await device.connect()
+        return device
+
+    trust = AioHttpTransport(connection_verify=endpoints["ca"])
+    twins = DigitalTwinsClient(endpoints["digitalTwins"], LocalToken("local"), transport=trust)
+    return Place(connect, twins, endpoints["api"].rstrip("/"), "local")
+
+
+def make_certificate(device_id: str, certificate_file: Path, key_file: Path) -> str:
+    """Write a self-signed certificate for a year and its key; the thumbprint by which IoT Hub knows it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + 365 * DAY)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file.parent.mkdir(parents=True, exist_ok=True)
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    # A name that IoT Hub knows certificates by, no signature.
+    encoded = certificate.public_bytes(serialization.Encoding.DER)
+    return hashlib.sha1(encoded, usedforsecurity=False).hexdigest().upper()
+
+
+def register(host: str, device_id: str, thumbprint: str) -> None:
+    """Make the device. One that is there already is somebody's: it is left alone, NotSeen says so."""
+    from azure.identity import DefaultAzureCredential as Identity  # noqa: PLC0415  the SDK is synchronous
+    from azure.iot.hub import IoTHubRegistryManager  # noqa: PLC0415  half a second to load
+    from msrest.exceptions import HttpOperationError  # noqa: PLC0415
+
+    manager = IoTHubRegistryManager.from_token_credential(host, Identity())
+    try:
+        manager.create_device_with_x509(device_id, thumbprint, thumbprint, "enabled")
+    except HttpOperationError as exc:
+        if exc.response.status_code != 409:
+            raise NotSeen(f"{device_id} could not be registered at {host}: {exc}") from exc
+        raise NotSeen(
+            f"{device_id} is registered already; its certificate is not ours to replace. Name another device "
+            "and its machine: azd env set MILLWRIGHT_SMOKE_DEVICE ... and MILLWRIGHT_SMOKE_MACHINE ..."
+        ) from exc
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    async with AsyncExitStack() as opened:
+        try:
+            place = local(arguments.local) if arguments.local else await azure(opened)
+            await opened.enter_async_context(place.twins)
+            seconds = await smoke(place, arguments.device, arguments.machine, within_s=arguments.within)
+        except NotSeen as exc:
+            print(f"Smoke test: {exc}", file=sys.stderr)
+            return 1
+    shown = "twin and API" if place.token else "the twin (nobody is signed in to the API: docs/deploy.md)"
+    print(f"Smoke test: a reading of {arguments.machine} was on {shown} after {seconds:.1f} s.")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--local", type=Path, metavar="DIR", help="folder of a local cloud that is running")
+    parser.add_argument("--device", default=os.environ.get("MILLWRIGHT_SMOKE_DEVICE") or "LINE-1-GATEWAY")
+    parser.add_argument("--machine", default=os.environ.get("MILLWRIGHT_SMOKE_MACHINE") or "LINE-1-CNC-1")
+    parser.add_argument("--within", type=float, default=300.0, metavar="SECONDS")
+    return asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The environment and the code say the same: containers, settings, triggers, subscriptions, alerts, hooks."""
+
+import dataclasses
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from function_app import app
+from functions import telemetry
+from local.backend import SUBSCRIPTIONS
+from local.wiring import CONSUMER_GROUPS, TELEMETRY_HUB
+from shared import devices
+from shared.adapters.containers import CONTAINERS, DATABASE
+from shared.settings import READ_BY_OTHERS, Settings
+from tests.infra.bicep_text import INFRA, ROOT, keys, variable
+
+MODULES = INFRA / "modules"
+APP = MODULES / "function-app.bicep"
+ENVIRONMENTS = [json.loads(path.read_text()) for path in sorted((INFRA / "environments").iterdir())]
+LOCAL_ONLY = {"MILLWRIGHT_COSMOS_KEY", "MILLWRIGHT_LOCAL_TOKEN", "MILLWRIGHT_EVENT_GRID_KEY", "EventHubs"}
+"""Keys and their like: what the local cloud needs and Azure must not have."""
+
+
+def read(name: str) -> Any:
+    return json.loads((INFRA / name).read_text())
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """Name -> trigger, as the host reads it."""
+    found: dict[str, dict[str, Any]] = {}
+    for function in app.get_functions():
+        bindings = json.loads(function.get_function_json())["bindings"]
+        found[function.get_function_name() or ""] = next(one for one in bindings if "Trigger" in one["type"])
+    return found
+
+
+FUNCTIONS = functions()
+SETTINGS = {
+    name for group in ("hostSettings", "appSettings", "machineControl") for name in keys(variable(APP, group))
+}
+
+
+def test_the_containers_are_those_of_the_code() -> None:
+    expected = [
+        {
+            "name": one.name,
+            "partitionKey": one.partition_key,
+            "indexingPolicy": one.indexing_policy,
+            **({} if one.default_ttl is None else {"defaultTtl": one.default_ttl}),
+        }
+        for one in CONTAINERS
+    ]
+    assert read("cosmos-containers.json") == expected
+    assert "loadJsonContent('../cosmos-containers.json')" in (MODULES / "cosmos.bicep").read_text()
+    assert f"databaseName: '{DATABASE}'" in (INFRA / "main.bicep").read_text()
+
+
+def test_the_app_settings_are_those_that_are_declared() -> None:
+    declared = {one.metadata["name"] for one in dataclasses.fields(Settings)}
+    assert declared >= LOCAL_ONLY
+    assert (declared - LOCAL_ONLY) | set(READ_BY_OTHERS) == SETTINGS
+
+
+def test_local_settings_hold_nothing_that_is_not_declared() -> None:
+    values = json.loads((ROOT / "local.settings.json").read_text())["Values"]
+    declared = {one.metadata["name"] for one in dataclasses.fields(Settings)} | set(READ_BY_OTHERS)
+    assert set(values) - {"FUNCTIONS_WORKER_RUNTIME"} <= declared
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_trigger_finds_its_connection_and_its_settings(name: str) -> None:
+    trigger = FUNCTIONS[name]
+    address = {"eventHubTrigger": "fullyQualifiedNamespace", "cosmosDBTrigger": "accountEndpoint"}
+    if trigger["type"] in address:
+        connection = trigger["connection"]
+        for part in (address[trigger["type"]], "credential", "clientId"):
+            assert f"{connection}__{part}" in SETTINGS
+    for setting in re.findall(r"%(\w+)%", json.dumps(trigger)):
+        assert setting in SETTINGS
+
+
+def test_the_telemetry_trigger_reads_the_hub_that_devices_are_routed_to() -> None:
+    text = (MODULES / "event-hubs.bicep").read_text()
+    assert f"name: '{TELEMETRY_HUB}'" in text
+    assert FUNCTIONS["telemetry"]["consumerGroup"] in CONSUMER_GROUPS
+    for group in CONSUMER_GROUPS:
+        assert f"resource {group} 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@" in text
+        assert f"name: '{group}'" in text
+
+
+def test_the_change_feeds_have_containers_and_leases() -> None:
+    names = {one["name"] for one in read("cosmos-containers.json")}
+    feeds = [one for one in FUNCTIONS.values() if one["type"] == "cosmosDBTrigger"]
+    assert feeds
+    for feed in feeds:
+        assert {feed["containerName"], feed["leaseContainerName"]} <= names
+        assert not feed["createLeaseContainerIfNotExists"]  # a data role may not
+
+
+def test_the_subscriptions_are_those_of_the_local_cloud() -> None:
+    ours = [(one["source"], one["function"], one["schema"]) for one in read("event-subscriptions.json")]
+    assert ours == [(topic, function, schema) for topic, function, schema, _ in SUBSCRIPTIONS]
+    for one, (*_, types) in zip(read("event-subscriptions.json"), SUBSCRIPTIONS, strict=True):
+        # IoT Hub would deliver every reading too if it were not told which events are wanted.
+        assert one["eventTypes"] == list(types or devices._TYPES)
+        assert FUNCTIONS[one["function"]]["type"] == "eventGridTrigger"
+    assert {name for name, one in FUNCTIONS.items() if one["type"] == "eventGridTrigger"} == {
+        function for _, function, _, _ in SUBSCRIPTIONS
+    }
+
+
+def test_only_functions_that_exist_are_always_ready() -> None:
+    for environment in ENVIRONMENTS:
+        for name in environment["functions"]["alwaysReady"]:
+            assert name == "http" or name.removeprefix("function:") in FUNCTIONS
+
+
+def test_the_channels_that_factories_name_have_a_setting() -> None:
+    given = re.search(r"param channelSettings string\[\] = \[(.*)\]", (INFRA / "main.bicep").read_text())
+    assert given is not None
+    for path in (ROOT / "factories").glob("*.yaml"):
+        for policy in yaml.safe_load(path.read_text()).get("notifications", []):
+            assert f"'{policy['webhook_setting']}'" in given[1]
+
+
+def test_both_environments_make_the_same_choices() -> None:
+    def shape(value: Any) -> Any:
+        return {name: shape(one) for name, one in value.items()} if isinstance(value, dict) else type(value)
+
+    dev, prod = ENVIRONMENTS
+    del dev["functions"]["alwaysReady"], prod["functions"]["alwaysReady"]
+    assert shape(dev) == shape(prod)
+    text = (INFRA / "main.bicep").read_text()
+    for name, value in prod.items():
+        for path in [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]:
+            assert f"chosen.{path}" in text, f"{path} is chosen and never used"
+
+
+def test_every_parameter_is_given_and_taken() -> None:
+    text = (INFRA / "main.bicep").read_text()
+    given = set(read("main.parameters.json")["parameters"])
+    taken = set(re.findall(r"^param (\w+)", text, re.MULTILINE))
+    required = set(re.findall(r"^param (\w+) \S+$", text, re.MULTILINE))
+    assert required <= given <= taken
+
+
+def test_the_alerts_read_the_line_that_telemetry_writes(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, telemetry.log.name):
+        telemetry.report_batch(reading_count=300, machine_count=12, rejected_count=3, lag_s=1.25)
+    [line] = caplog.messages
+    for text in ((MODULES / "alerts.bicep").read_text(), (INFRA / "workbook.json").read_text()):
+        patterns = set(re.findall(r"parse message with (.*?) \* ", text))
+        assert patterns
+        for pattern in patterns:
+            literal, columns = re.split(r"\s*\w+:\w+\s*", pattern), re.findall(r"(\w+):\w+", pattern)
+            found = re.match(r"([\d.]+)".join(re.escape(one.strip("\"'\\")) for one in literal), line)
+            assert found is not None, f"{pattern} does not read {line}"
+            assert dict(zip(columns, map(float, found.groups()), strict=True)) == {
+                "readings": 300,
+                "machines": 12,
+                "rejected": 3,
+                "lag_s": 1.2,
+            }
+
+
+def test_the_hooks_are_there_for_both_shells_and_use_outputs_that_exist() -> None:
+    outputs = set(re.findall(r"^output (\w+) ", (INFRA / "main.bicep").read_text(), re.MULTILINE))
+    asked = set(re.findall(r"\$\{(\w+)", (INFRA / "main.parameters.json").read_text()))
+    hooks = yaml.safe_load((ROOT / "azure.yaml").read_text())["hooks"]
+    assert set(hooks) == {"preprovision", "postprovision", "postdeploy"}
+    for hook in hooks.values():
+        for shell in ("posix", "windows"):
+            script = (ROOT / hook[shell]["run"]).read_text()
+            used = set(re.findall(r"\b(?:MILLWRIGHT|AZURE)_[A-Z_]+\b", script))
+            own = {"MILLWRIGHT_FACTORY", "MILLWRIGHT_SMOKE_MACHINE", "MILLWRIGHT_SMOKE_DEVICE"}
+            assert used <= outputs | asked | own | {"AZURE_SUBSCRIPTION_ID", "AZURE_TENANT_ID"}

@@ -1,0 +1,208 @@
+"""The hooks as far as they go without Azure: an `az` that answers from a file, the smoke test locally."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from functions.principal import Role
+from local.backend import Backend
+from local.home import Home
+from tests.infra.bicep_text import INFRA, ROOT
+
+HOOKS = INFRA / "hooks"
+SCRIPTS = sorted(HOOKS.glob("*.sh"))
+SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
+
+AZ = """#!{python}
+import json, os, sys
+answers = json.load(open(os.environ["ANSWERS"]))
+line = " ".join(sys.argv[1:])
+open(os.environ["ANSWERS"] + ".asked", "a").write(line + "\\n")
+for asked, answer in answers.items():
+    if line.startswith(asked):
+        if isinstance(answer, str):
+            sys.exit(answer)
+        print(json.dumps(answer))
+        sys.exit()
+sys.exit("az was asked: " + line)
+"""
+
+
+def provider(name: str, *types: str, state: str = "Registered") -> dict[str, Any]:
+    offered = [{"resourceType": one, "locations": ["West Europe", "North Europe"]} for one in types]
+    return {"namespace": name, "registrationState": state, "resourceTypes": offered}
+
+
+def well() -> dict[str, Any]:
+    """What `az` answers where everything is as it should be."""
+    from infra.hooks.preflight import PROVIDERS  # noqa: PLC0415  a script, found by path
+
+    return {
+        "account show": {"id": SUBSCRIPTION},
+        **{f"provider show --namespace {name} ": provider(name, type_) for name, type_ in PROVIDERS.items()},
+        "functionapp list-flexconsumption-locations": [{"name": "westeurope"}],
+        "role assignment list": [{"roleDefinitionName": "Owner"}],
+        "deployment sub validate": {},
+        "ad app list": [],
+        "ad app create": {"appId": "22222222-2222-2222-2222-222222222222"},
+        "ad app update": None,
+        "ad sp create": {},
+    }
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Any:
+    """Runs a hook's program with an `az` that answers as told; the program's result and what was asked."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "az").write_text(AZ.format(python=sys.executable))
+    (tools / "uv").write_text("#!/bin/sh\n")
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+
+    def run(name: str, answers: dict[str, Any], **environment: str) -> tuple[Any, list[str]]:
+        told = tmp_path / "answers.json"
+        told.write_text(json.dumps(answers))
+        ran = subprocess.run(
+            [sys.executable, HOOKS / name],
+            env={
+                "PATH": str(tools),
+                "ANSWERS": str(told),
+                "AZURE_ENV_NAME": "try",
+                "AZURE_LOCATION": "westeurope",
+                "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+                "AZURE_PRINCIPAL_ID": "33333333-3333-3333-3333-333333333333",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        asked = Path(f"{told}.asked")
+        return ran, asked.read_text().splitlines() if asked.exists() else []
+
+    return run
+
+
+def test_preflight_passes_where_everything_is_there_and_changes_nothing(hook: Any) -> None:
+    ran, asked = hook("preflight.py", well())
+    assert (ran.returncode, ran.stderr) == (0, "")
+    changing = {"create", "update", "delete", "register", "set"}
+    assert not [line for line in asked if changing & set(line.split(" --")[0].split())]
+
+
+@pytest.mark.parametrize(
+    ("change", "environment", "said"),
+    [
+        ({"account show": "Please run 'az login'"}, {}, ["Not signed in", "az login"]),
+        ({"account show": {"id": "other"}}, {}, ["az account set --subscription"]),
+        ({}, {"AZURE_LOCATION": ""}, ["AZURE_LOCATION is not set", "azd env set"]),
+        ({}, {"MILLWRIGHT_PROFILE": "test"}, ["neither dev nor prod"]),
+        ({}, {"AZURE_LOCATION": "mars"}, ["mars has no Microsoft.Devices", "Flex", "North Europe"]),
+        (
+            {
+                "provider show --namespace Microsoft.DigitalTwins ": provider(
+                    "Microsoft.DigitalTwins", "digitalTwinsInstances", state="NotRegistered"
+                )
+            },
+            {},
+            ["az provider register --namespace Microsoft.DigitalTwins"],
+        ),
+        ({"role assignment list": []}, {}, ["Contributor", "Role Based Access Control Administrator"]),
+        (
+            {"deployment sub validate": "StorageAccountAlreadyTaken: The name is taken"},
+            {},
+            ["Azure would refuse", "StorageAccountAlreadyTaken"],
+        ),
+        (
+            {"deployment sub validate": "QuotaExceeded: IotHub units in westeurope"},
+            {},
+            ["Azure would refuse", "QuotaExceeded"],
+        ),
+    ],
+)
+def test_preflight_says_what_is_wrong_and_what_to_do(
+    hook: Any, change: dict[str, Any], environment: dict[str, str], said: list[str]
+) -> None:
+    ran, _ = hook("preflight.py", {**well(), **change}, **environment)
+    assert ran.returncode == 1
+    assert "nothing was created" in ran.stderr
+    for words in said:
+        assert words in ran.stderr
+
+
+def test_the_registration_has_the_roles_of_the_code_and_is_made_once(hook: Any) -> None:
+    ran, asked = hook("api_registration.py", well())
+    assert ran.stdout.strip() == "22222222-2222-2222-2222-222222222222"
+    [made] = [line for line in asked if line.startswith("ad app create")]
+    roles = json.loads(made[made.index("[") : made.rindex("]") + 1])
+    assert {role["value"].upper() for role in roles} == set(Role.__members__)
+    known = {**well(), "ad app list": [{"displayName": "millwright-try", "appId": "found"}]}
+    ran, asked = hook("api_registration.py", known)
+    assert ran.stdout.strip() == "found"
+    ran, _ = hook("api_registration.py", {**well(), "ad app create": "Insufficient privileges"})
+    assert ran.returncode == 1
+    assert "azd env set MILLWRIGHT_API_CLIENT_ID" in ran.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_the_shell_scripts_are_posix_and_have_a_twin_for_windows(script: Path) -> None:
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+    assert os.access(script, os.X_OK)
+    text, twin = script.read_text(), script.with_suffix(".ps1").read_text()
+    assert "[[" not in text
+    for line in text.splitlines():
+        if line.startswith("uv run"):
+            program = line.split("python ")[1].split()[0]
+            assert program in twin
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Path]:
+    home = Home.at(tmp_path_factory.mktemp("smoke"))
+    async with Backend(home, factory=ROOT / "factories" / "smart-factory.yaml", ports_from=0):
+        yield home.path
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_smoke_test_finds_its_reading_on_twin_and_api(home: Path) -> None:
+    program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
+    ran = await asyncio.to_thread(run, program)
+    assert ran.returncode == 0, ran.stderr
+    assert "a reading of LINE-1-CNC-1 was on twin and API after" in ran.stdout
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_smoke_test_says_where_to_look_when_nothing_arrives(home: Path) -> None:
+    program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "1"]
+    wrong = [*program, "--device", "LINE-2-GATEWAY"]  # which may not report LINE-1-CNC-1
+    ran = await asyncio.to_thread(run, wrong)
+    assert ran.returncode == 1
+    assert "docs/operations.md" in ran.stderr
+
+
+def run(program: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    """Run it in an environment that points at no Azure."""
+    ours = ("AZURE_", "MILLWRIGHT_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(shutil.which("pwsh") is None, reason="PowerShell is not here; CI has it")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_the_powershell_scripts_parse(script: Path) -> None:
+    twin = script.with_suffix(".ps1")
+    parse = (
+        "$errors = $null; [void][System.Management.Automation.Language.Parser]::ParseFile("
+        f"'{twin}', [ref]$null, [ref]$errors); $errors; exit $errors.Count"
+    )
+    assert subprocess.run(["pwsh", "-NoProfile", "-Command", parse], check=False).returncode == 0
