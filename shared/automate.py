@@ -66,6 +66,8 @@ class Automator:
             return
         devices = await self._plans.devices_of(data["siteId"], data["lineId"], data["machineId"])
         try:
+            if not devices:
+                raise Refused("no device reports this machine any more")
             answer = await self._methods.call(devices[0], method, payload)
             record |= {"outcome": "done", "detail": answer}
         except (Unavailable, Refused) as exc:

@@ -9,15 +9,15 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from shared.documents import render
+from shared.documents import Rendered, render
 from shared.domain.advance import Advanced, advance, initial
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Input, Position, Scored, SpecChanged
 from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
-from shared.ports import Conflict, Create, Document, Documents, Operation, Refused, Replace
+from shared.ports import Conflict, Create, Document, Documents, Missing, Operation, Refused, Replace
 from shared.quarantine import refused_document
-from shared.state_document import STATE_ID, from_document, to_document
+from shared.state_document import STATE_ID, StateTooLarge, from_document, to_document
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,8 @@ MACHINES = "machines"
 LATE = "late"
 QUARANTINE = "quarantine"
 
-MAX_OPERATIONS = 90
-"""A batch takes 100; the state and the outbox need their places."""
+MAX_OPERATIONS = 100
+"""What the service takes in one atomic batch."""
 _ROOM = 0.8
 """Pieces of a cut batch aim at this share of the limit: inputs differ in what they write."""
 _CONFLICTS_BORNE = 8
@@ -138,28 +138,47 @@ class Machines:
         """Steps 2 and 3 of `fold`, with further operations in the same batch. TooLarge: cut it."""
         spec, state = advanced.spec, advanced.state
         machine_id = spec.machine_id
+        try:
+            first = guard(spec, state, before.etag)
+        except StateTooLarge as exc:
+            raise TooLarge(str(exc), 0.5) from exc
         rendered = render(spec, state, advanced.effects)
-        count = len(rendered.operations)
+        count = 1 + len(rendered.operations) + len(also)
         if count > MAX_OPERATIONS:
             raise TooLarge(f"{count} operations in one commit", _ROOM * MAX_OPERATIONS / count)
         for document in rendered.late:
             await self._documents.upsert(LATE, machine_id, document)
         for reading, reason in rendered.refused:
-            document = refused_document(machine_id, reading, reason)
-            await self._documents.upsert(QUARANTINE, document["deviceDay"], document)
+            await keep(self._documents, refused_document(machine_id, reading, reason))
         try:
-            etags = await self._documents.commit(
-                MACHINES, machine_id, [guard(spec, state, before.etag), *rendered.operations, *also]
-            )
+            etag = await self._commit(advanced, [first, *also], rendered)
         except Refused as exc:
             self.forget(machine_id)
             raise TooLarge(str(exc), 0.5) from exc
         except BaseException:
             self.forget(machine_id)
             raise
-        loaded = Loaded(spec, state, etags[0])
+        loaded = Loaded(spec, state, etag)
         self._cache[machine_id] = loaded
         return loaded
+
+    async def _commit(self, advanced: Advanced, operations: list[Operation], rendered: Rendered) -> str:
+        """One batch; returns the ETag of its first operation, the state.
+
+        A document of minutes whose time to live ran out before its hour was over (in the machine's
+        time, which may stand still for a month) is written anew.
+        """
+        spec = advanced.spec
+        expired: set[str] = set()
+        while True:
+            batch = [*operations, *rendered.operations]
+            try:
+                return (await self._documents.commit(MACHINES, spec.machine_id, batch))[0]
+            except Missing as exc:
+                if exc.id in expired:
+                    raise
+                expired.add(exc.id)
+                rendered = render(spec, advanced.state, advanced.effects, expired=expired)
 
     async def _reload(self, stale: Loaded) -> Loaded:
         return await self.load(stale.spec.machine_id) or Loaded(stale.spec, initial(stale.spec), None)
@@ -172,6 +191,18 @@ class TooLarge(Exception):
         super().__init__(why)
         self.fitting_ratio = fitting_ratio
         """The share of the inputs that should fit: to be decided again in few pieces, not in many halves."""
+
+
+async def keep(documents: Documents, document: Document) -> None:
+    """Put a document into quarantine. One that the store refuses is logged and passed.
+
+    What cannot be kept must not hold back everybody else's messages; its place says where in the
+    Event Hub it still is.
+    """
+    try:
+        await documents.upsert(QUARANTINE, document["deviceDay"], document)
+    except Refused as exc:
+        log.error("%s of %s cannot be kept: %s", document["id"], document["deviceDay"], exc)
 
 
 def guard(spec: MachineSpec, state: MachineState, etag: str | None) -> Operation:

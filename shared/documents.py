@@ -1,6 +1,6 @@
 """Effects -> the documents of one commit. Shapes are the contract in contracts/documents.py."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,10 +35,13 @@ class Rendered:
     refused: list[tuple[Reading, str]] = field(default_factory=list[tuple[Reading, str]])
 
 
-def render(spec: MachineSpec, state: MachineState, effects: Sequence[fx.Effect]) -> Rendered:
+def render(
+    spec: MachineSpec, state: MachineState, effects: Sequence[fx.Effect], *, expired: Collection[str] = ()
+) -> Rendered:
     """The operations of a commit in a fixed order: later versions of a document replace earlier ones.
 
-    Events go into one outbox document, whose id is the number of its first event.
+    Events go into one outbox document, whose id is the number of its first event. `expired` are
+    documents of minutes that the store has deleted meanwhile: they are written anew.
     """
     rendered = Rendered()
     upserts: dict[str, Document] = {}
@@ -56,7 +59,7 @@ def render(spec: MachineSpec, state: MachineState, effects: Sequence[fx.Effect])
             case fx.TwinChanged():
                 _put(upserts, twin_document(spec, effect))
             case fx.MinuteClosed():
-                _add_minute(spec, effect, upserts, rows)
+                _add_minute(spec, effect, upserts, rows, expired)
             case fx.StopStarted() | fx.StopEnded():
                 _put(upserts, _stop(spec, effect))
             case fx.PredictionMade():
@@ -226,13 +229,16 @@ def _add_minute(
     closed: fx.MinuteClosed,
     upserts: dict[str, Document],
     rows: dict[str, dict[str, Any]],
+    expired: Collection[str],
 ) -> None:
     """A row (n, low, mean, high, bad per signal) in its hour's document."""
     hour = iso(closed.at - closed.at % 3_600_000)
     document_id = f"minutes:{hour}.v{closed.spec_version}"
     minute = str(closed.at % 3_600_000 // 60_000)
     row = [[a.n, a.low, a.mean, a.high, a.bad] for a in closed.aggregates]
-    if closed.first_of_hour:
+    if document_id in upserts:
+        upserts[document_id]["rows"][minute] = row
+    elif closed.first_of_hour or document_id in expired:
         _put(
             upserts,
             {
@@ -243,8 +249,6 @@ def _add_minute(
                 "ttl": HISTORY_TTL_S,
             },
         )
-    elif document_id in upserts:
-        upserts[document_id]["rows"][minute] = row
     else:
         rows.setdefault(document_id, {})[f"/rows/{minute}"] = row
 

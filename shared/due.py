@@ -2,13 +2,13 @@
 
 import asyncio
 
+from shared.blocked import BUGS, set_aside
 from shared.commit import MACHINES, Machines
 from shared.domain.inputs import Position, Tick
 from shared.instants import iso
-from shared.ports import Conflict, Documents
+from shared.ports import Conflict, Documents, Refused
 
 _DUE = "SELECT c.machineId FROM c WHERE c.type = 'state' AND c.nextDueAt <= @now"
-_PAGE = 500
 _AT_ONCE = 32
 
 
@@ -17,10 +17,16 @@ async def tick_due(
 ) -> tuple[int, bool]:
     """(how many machines were ticked, whether more are due).
 
-    What does not fit stays due and comes first at the next call: a machine leaves the query's
-    result with the commit of its tick. A machine that others keep changing is left to them.
+    What does not fit stays due for the next call: a machine leaves the query's result with the
+    commit of its tick. A machine that others keep changing is left to them; one whose tick fails
+    for a fault of its own is blocked, and if not even that can be done, passed. Raises
+    Unavailable once the ticks under way have ended.
     """
-    ticked = 0
+    due: list[str] = []
+    async for document in documents.query(MACHINES, _DUE, {"@now": iso(now)}):
+        due.append(document["machineId"])
+        if len(due) > at_most:
+            break
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def tick(machine_id: str) -> None:
@@ -29,13 +35,11 @@ async def tick_due(
                 await machines.change(machine_id, [Tick(Position("timer/due", now), now)])
             except Conflict:
                 return
+            except (Refused, *BUGS) as exc:
+                await set_aside(machines, machine_id, [], exc, now=now)
 
-    while ticked < at_most:
-        page, _ = await documents.page(MACHINES, _DUE, {"@now": iso(now)}, limit=_PAGE)
-        if not page:
-            return ticked, False
-        await asyncio.gather(*(tick(document["machineId"]) for document in page))
-        ticked += len(page)
-        if len(page) < _PAGE:
-            return ticked, False
-    return ticked, True
+    outcomes = await asyncio.gather(*map(tick, due[:at_most]), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return len(outcomes), len(due) > at_most

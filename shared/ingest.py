@@ -6,24 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.commit import (
-    QUARANTINE,
-    Loaded,
-    Machines,
-    Scorer,
-    decide,
-)
+from shared.blocked import BUGS, set_aside
+from shared.commit import Loaded, Machines, Scorer, decide, keep
 from shared.decode import Decoded, DeviceEntry, Reason, Rejected, decode, resolve
 from shared.decode.reading import as_message
 from shared.domain.advance import Advanced
-from shared.domain.inputs import Blocked, Input, Reading
+from shared.domain.inputs import Input, Reading
 from shared.ports import Documents, Refused
-from shared.quarantine import rejected_document
+from shared.quarantine import few, refused_document, rejected_document
 
 log = logging.getLogger(__name__)
-
-BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What a mistake in our own pure code raises. It sets one machine aside, never the batch."""
 
 
 class Devices(Protocol):
@@ -80,7 +72,7 @@ class Ingest:
         slices = await self._load(decoded, rejected)  # 2
         decided = self._decide(slices)  # 3
         for document in map(rejected_document, rejected):  # 4
-            await self._documents.upsert(QUARANTINE, document["deviceDay"], document)
+            await keep(self._documents, document)
         outcomes = await asyncio.gather(
             *(
                 self._commit(loaded, inputs, advanced)
@@ -97,6 +89,7 @@ class Ingest:
         decoded: dict[str, list[Decoded]] = {}
         rejected: list[Rejected] = []
         for message in messages:
+            broken: list[Rejected] = []
             for outcome in decode(
                 message.body,
                 device=await self._devices.device(message.device_id),
@@ -108,7 +101,8 @@ class Ingest:
                 if isinstance(outcome, Decoded):
                     decoded.setdefault(outcome.machine_id, []).append(outcome)
                 else:
-                    rejected.append(outcome)
+                    broken.append(outcome)
+            rejected += few(broken)
         return decoded, rejected
 
     async def _load(self, decoded: dict[str, list[Decoded]], rejected: list[Rejected]) -> list[Slice]:
@@ -133,24 +127,33 @@ class Ingest:
                 slices.append((loaded, readings))
         return slices
 
-    def _decide(self, slices: list[Slice]) -> list[Advanced]:
-        """Decide all machines; if our own code fails on one, block that one and decide again."""
+    def _decide(self, slices: list[Slice]) -> list[Advanced | Exception]:
+        """Decide all machines; if our own code fails on one, each by itself, with what it failed of."""
         try:
-            return decide(slices, self._scorer)
+            return [*decide(slices, self._scorer)]
         except BUGS:
-            for index, (loaded, inputs) in enumerate(slices):
-                try:
-                    decide([(loaded, inputs)], self._scorer)
-                except BUGS as exc:
-                    slices[index] = (loaded, _blocking(loaded, inputs, exc))
-            return decide(slices, self._scorer)
+            return [self._decide_alone(one) for one in slices]
 
-    async def _commit(self, loaded: Loaded, inputs: Sequence[Input], decided: Advanced) -> None:
+    def _decide_alone(self, one: Slice) -> Advanced | Exception:
         try:
+            return decide([one], self._scorer)[0]
+        except BUGS as exc:
+            return exc
+
+    async def _commit(self, loaded: Loaded, inputs: Sequence[Input], decided: Advanced | Exception) -> None:
+        try:
+            if isinstance(decided, Exception):
+                raise decided
             await self._machines.fold(loaded, inputs, decided)
         except (Refused, *BUGS) as exc:
             machine_id = loaded.spec.machine_id
-            await self._machines.change(machine_id, _blocking(loaded, inputs, exc))
+            readings = [item for item in inputs if isinstance(item, Reading)]
+            if not await set_aside(
+                self._machines, machine_id, readings, exc, now=max(one.arrived_at for one in readings)
+            ):
+                for reading in readings:
+                    document = refused_document(machine_id, reading, Reason.UNREADABLE_STATE)
+                    await keep(self._documents, document)
 
 
 def _unknown(decoded: Decoded) -> Rejected:
@@ -169,16 +172,3 @@ def _reject(decoded: Decoded, reason: Reason, detail: str) -> Rejected:
         as_message(decoded),
         decoded.machine_id,
     )
-
-
-def _blocking(loaded: Loaded, inputs: Sequence[Input], error: Exception) -> list[Input]:
-    """The same readings behind a block: they queue instead of being folded."""
-    readings = [item for item in inputs if isinstance(item, Reading)]
-    reason = f"{type(error).__name__}: {error}"
-    log.error(
-        "%s is blocked, its readings queue: %s. Mend the cause, then resume it.",
-        loaded.spec.machine_id,
-        reason,
-        exc_info=error,
-    )
-    return [Blocked(reason[:500], readings[-1].arrived_at), *readings]

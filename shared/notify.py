@@ -52,6 +52,8 @@ class Notifier:
 
     async def __call__(self, event: Document) -> None:
         """Deliver one CloudEvent. Unavailable when a channel failed: the others are not repeated."""
+        if priority_of(event) is None:
+            return
         site_id = event["data"]["siteId"]
         site = await self._sites.current_site(site_id)
         failed: list[str] = []

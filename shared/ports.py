@@ -20,6 +20,14 @@ class Refused(Exception):
     """The other side will never take this: a limit or a rule. Retrying is useless."""
 
 
+class Missing(Refused):
+    """A document that should be changed does not exist, or not any more: `id` says which."""
+
+    def __init__(self, id: str, detail: str) -> None:
+        super().__init__(detail)
+        self.id = id
+
+
 class AlreadyDone(Exception):
     """A document that may exist only once exists: the command was carried out before."""
 
@@ -74,7 +82,7 @@ class Documents(Protocol):
         """Apply all operations or none; returns the ETag that each one left ("" for Delete).
 
         Conflict when a Replace met another ETag or a Create of `state` an existing one;
-        AlreadyDone when any other Create met an existing document.
+        AlreadyDone when any other Create met an existing document; Missing when SetFields met none.
         """
         ...
 

@@ -1,12 +1,39 @@
 """Messages and readings that cannot be believed: kept whole, with the reason, under their position."""
 
 import base64
+from collections.abc import Sequence
+from dataclasses import replace
 
-from shared.decode import Decoded, Rejected
+from shared.decode import Decoded, Reason, Rejected
 from shared.decode.reading import as_message
 from shared.domain.inputs import Position, Reading
 from shared.instants import iso
 from shared.ports import Document
+
+APART_MAX = 20
+"""So many broken parts of one message get documents of their own."""
+
+
+def few(rejected: Sequence[Rejected]) -> list[Rejected]:
+    """The rejected parts of one message, those beyond the first 20 together: one document a reason.
+
+    A message of 256 KB has room for 100,000 broken parts; one device must not keep the store busy
+    for hours. Together they are lines, which is a form of message that can be replayed.
+    """
+    kept = list(rejected[:APART_MAX])
+    rest: dict[Reason, list[Rejected]] = {}
+    for one in rejected[APART_MAX:]:
+        rest.setdefault(one.reason, []).append(one)
+    for parts in rest.values():
+        first = parts[0]
+        kept.append(
+            replace(
+                first,
+                detail=f"{len(parts)} parts of one message, the first: {first.detail}",
+                raw=b"\n".join(part.raw for part in parts),
+            )
+        )
+    return kept
 
 
 def rejected_document(rejected: Rejected) -> Document:

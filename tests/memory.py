@@ -12,6 +12,7 @@ from shared.ports import (
     Create,
     Delete,
     Document,
+    Missing,
     Operation,
     Refused,
     Replace,
@@ -97,7 +98,7 @@ class MemoryDocuments:
                 return ""
             case SetFields(id=document_id, fields=fields):
                 if document_id not in documents:
-                    raise Refused(f"{document_id} does not exist")
+                    raise Missing(document_id, f"{document_id} does not exist")
                 document = copy.deepcopy(documents[document_id])
                 for path, value in fields.items():
                     *parents, leaf = path.strip("/").split("/")

@@ -22,6 +22,7 @@ from shared.ports import (
     Create,
     Delete,
     Document,
+    Missing,
     Operation,
     Refused,
     Replace,
@@ -233,6 +234,8 @@ def _of_operation(
     match operation, status:
         case Create(), HTTPStatus.CONFLICT:
             return Conflict(place) if document_id == STATE_ID else AlreadyDone(place)
+        case SetFields(), HTTPStatus.NOT_FOUND:
+            return Missing(document_id, f"{place}: {exc.message}")
         case Replace(), HTTPStatus.PRECONDITION_FAILED | HTTPStatus.NOT_FOUND:
             return Conflict(place)
         case _:

@@ -15,6 +15,7 @@ from shared.ports import (
     Delete,
     Document,
     Documents,
+    Missing,
     Refused,
     Replace,
     SetFields,
@@ -144,6 +145,17 @@ async def test_fields_are_set_without_touching_the_rest(documents: Documents, ma
     await documents.upsert(MACHINES, machine, document(machine, rows={"0": [1]}, at="a"))
     await documents.commit(MACHINES, machine, [SetFields("d1", {"/rows/1": [2, None], "/at": "b"})])
     assert await read(documents, machine) == document(machine, rows={"0": [1], "1": [2, None]}, at="b")
+
+
+async def test_setting_fields_of_a_document_that_does_not_exist_says_which(
+    documents: Documents, machine: str
+) -> None:
+    with pytest.raises(Missing) as raised:
+        await documents.commit(
+            MACHINES, machine, [Upsert(document(machine)), SetFields("minutes", {"/rows/1": [1]})]
+        )
+    assert raised.value.id == "minutes"
+    assert await read(documents, machine) is None
 
 
 @pytest.mark.parametrize(
