@@ -68,7 +68,7 @@ def initial(spec: MachineSpec) -> MachineState:
         spec_version=spec.version,
         names=spec.names,
         fold=Fold(features=features.initial(columns, len(spec.feature_taus_ms)), pane=Pane.empty(columns)),
-        shown=Shown(values=[None] * columns),
+        shown=Shown(values=[None] * columns, value_at=[-1] * columns),
         values=[None] * columns,
         value_at=[-1] * columns,
         value_sequence=[0] * columns,
@@ -246,6 +246,7 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
         state.value_sequence = [0 if c is None else state.value_sequence[c] for c in source]
         state.bad = [c is not None and state.bad[c] for c in source]
         state.shown.values = [None if c is None else state.shown.values[c] for c in source]
+        state.shown.value_at = [-1 if c is None else state.shown.value_at[c] for c in source]
         fold.pane = event_time.remap(fold.pane, source)
         fold.waiting = [event_time.remap_held(held, source) for held in fold.waiting]
     if spec.names != state.names or spec.feature_taus_ms != turn.spec.feature_taus_ms:

@@ -316,6 +316,12 @@ def _idle(bucket: Bucket) -> bool:
     return not counted and set(bucket.times_ms) <= {TimeCategory.NOT_SCHEDULED}
 
 
+def _has_figures(bucket: Bucket) -> bool:
+    """Whether anything but missing data is in it yet: a machine without states is not measured."""
+    silent = {TimeCategory.NOT_SCHEDULED, TimeCategory.PLANNED_STOP, TimeCategory.UNKNOWN}
+    return bool(bucket.good_count or bucket.reject_count) or not set(bucket.times_ms) <= silent
+
+
 def _change_state(turn: Turn, held: Held) -> None:
     """Take over the reported state; a stop begins when production ends and ends when it resumes."""
     fold = turn.state.fold
@@ -412,7 +418,7 @@ def _close_minute(turn: Turn) -> None:
                     maintained_at=state.maintained_at,
                 )
                 turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
-    if fold.bucket is not None and not _idle(fold.bucket):
+    if fold.bucket is not None and _has_figures(fold.bucket):
         measured = elements(fold.bucket, fold.at, final=False)
         turn.effects.append(OeeMeasured(turn.number(), measured))
         state.shown.pending = True

@@ -44,8 +44,8 @@ def _write(turn: Turn, now: int) -> None:
         shown.band = shown_band(turn.spec, oee)
     shown.version += 1
     shown.at = now
-    shown.values = state.values[:]
     shown.pending = False
+    _tell_values(turn)
     turn.urgent = False
     active, unacknowledged, highest = alarms.summary(state.alarms)
     turn.effects.append(
@@ -63,7 +63,7 @@ def _write(turn: Turn, now: int) -> None:
             measurements={
                 name: Measurement(value, at, bad)
                 for name, value, at, bad in zip(
-                    state.names, state.values, state.value_at, state.bad, strict=True
+                    state.names, shown.values, shown.value_at, state.bad, strict=True
                 )
                 if value is not None
             },
@@ -74,6 +74,27 @@ def _write(turn: Turn, now: int) -> None:
             highest_priority=highest,
         )
     )
+
+
+def _tell_values(turn: Turn) -> None:
+    """Take over the values that moved beyond their deadband, and all that were told a minute ago.
+
+    The others stay as told, with the time that they were measured: what a reader sees is never
+    further from the machine than the deadband or a minute, and a patch carries what matters.
+    """
+    state = turn.state
+    shown = state.shown
+    for column, value in enumerate(state.values):
+        if value is None:
+            continue
+        told = shown.values[column]
+        if (
+            told is None
+            or abs(value - told) > turn.spec.signals[column].deadband
+            or state.value_at[column] - shown.value_at[column] >= SHOW_AGAIN_MS
+        ):
+            shown.values[column] = value
+            shown.value_at[column] = state.value_at[column]
 
 
 def _gravest(verdicts: dict[str, Health]) -> Health | None:

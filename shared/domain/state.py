@@ -155,12 +155,13 @@ class Shown:
     at: int = -1
     """Arrival time of that twin document."""
     values: list[float | None] = field(default_factory=list[float | None])
+    value_at: list[int] = field(default_factory=list[int])
     band: str = "grey"
     pending: bool = False
     """Since then a value moved beyond its deadband, or OEE or health were assessed anew."""
 
     def clone(self) -> "Shown":
-        return Shown(self.version, self.at, self.values[:], self.band, self.pending)
+        return Shown(self.version, self.at, self.values[:], self.value_at[:], self.band, self.pending)
 
 
 @dataclass(slots=True)

@@ -98,6 +98,16 @@ def test_a_measurement_within_its_deadband_is_not_shown() -> None:
     assert shown(machine) == [0]
 
 
+def test_a_value_within_its_deadband_stays_as_told_beside_one_that_moved_and_for_a_minute_at_most() -> None:
+    machine = Machine()
+    machine.fold(
+        *(second(n, torque_nm=10.0 + 5 * (n // 10), temperature_c=20.0 + n / 100) for n in range(0, 70, 5))
+    )
+    told = [twin.measurements["temperature_c"] for twin in machine.of(TwinChanged)]
+    assert {measured.value for measured in told} == {20.0, 20.6}
+    assert [(m.at - START) // SECOND for m in told if m.value == 20.6] == [60]
+
+
 def test_the_trailing_value_is_shown_by_a_tick() -> None:
     machine = Machine()
     machine.fold(second(0, torque_nm=10.0), second(3, torque_nm=30.0))
