@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from shared.domain.packml import PackMLState
 from shared.domain.spec import MachineSpec
 
-
 QUEUE = "queue"
 """Source of a blocked machine's queued readings: they alone are folded while it is blocked."""
 
