@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.domain import alarms, current, event_time, features
+from shared.domain import alarms, current, event_time, features, minutes
 from shared.domain.effects import (
     CameBack,
     CommandDone,
@@ -247,7 +247,7 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
         state.bad = [c is not None and state.bad[c] for c in source]
         state.shown.values = [None if c is None else state.shown.values[c] for c in source]
         state.shown.value_at = [-1 if c is None else state.shown.value_at[c] for c in source]
-        fold.pane = event_time.remap(fold.pane, source)
+        fold.pane = minutes.remap(fold.pane, source)
         fold.waiting = [event_time.remap_held(held, source) for held in fold.waiting]
     if spec.names != state.names or spec.feature_taus_ms != turn.spec.feature_taus_ms:
         fold.features = features.initial(len(spec.signals), len(spec.feature_taus_ms))

@@ -1,8 +1,8 @@
 """What the twin should show: at once when it matters, measured values at most every ten seconds."""
 
 from shared.domain import alarms
+from shared.domain.accounting import elements
 from shared.domain.effects import Health, Measurement, TwinChanged
-from shared.domain.event_time import elements
 from shared.domain.oee import shown_band
 from shared.domain.turn import Turn
 

@@ -1,0 +1,62 @@
+"""What a minute of event time leaves behind: aggregates, features, model rows, the shift so far."""
+
+from shared.domain import features
+from shared.domain.accounting import HOUR_MS, elements, has_figures
+from shared.domain.effects import MinuteClosed, OeeMeasured, ScoreRequested, SignalAggregate
+from shared.domain.oee import shown_band
+from shared.domain.state import Pane
+from shared.domain.turn import Turn
+
+MINUTE_MS = 60_000
+
+
+def close_minute(turn: Turn) -> None:
+    """Write the minute's aggregates, fold the features, ask for the model rows that came due."""
+    state = turn.state
+    fold = state.fold
+    pane = fold.pane
+    at = pane.minute
+    hour = at - at % HOUR_MS
+    aggregates = tuple(
+        SignalAggregate(n, low, total / n, high, bad) if n else SignalAggregate(0, None, None, None, bad)
+        for n, total, low, high, bad in zip(pane.n, pane.total, pane.low, pane.high, pane.bad, strict=True)
+    )
+    turn.effects.append(MinuteClosed(at, turn.spec.version, hour != fold.hour, turn.spec.names, aggregates))
+    fold.hour = hour
+    if turn.spec.models:
+        means = tuple(aggregate.mean for aggregate in aggregates)
+        fold.features = features.fold_pane(
+            fold.features, at=at, means=means, taus_ms=turn.spec.feature_taus_ms
+        )
+        for binding in turn.spec.models:
+            if at - fold.scored_at.get(binding.model, at - binding.cadence_ms) >= binding.cadence_ms:
+                fold.scored_at[binding.model] = at
+                row = features.row(
+                    fold.features,
+                    binding=binding,
+                    signal_names=turn.spec.names,
+                    at=at,
+                    maintained_at=state.maintained_at,
+                )
+                turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
+    if fold.bucket is not None and has_figures(fold.bucket):
+        measured = elements(fold.bucket, fold.at, final=False)
+        turn.effects.append(OeeMeasured(turn.number(), measured))
+        state.shown.pending = True
+        if shown_band(turn.spec, measured) != state.shown.band:
+            turn.urgent = True
+    fold.pane = Pane.empty(len(pane.n))
+
+
+def remap(pane: Pane, source: list[int | None]) -> Pane:
+    """The open minute with its columns in a new order; None starts an empty column."""
+    columns = Pane.empty(len(source))
+    columns.minute = pane.minute
+    for new, old in enumerate(source):
+        if old is not None:
+            columns.n[new] = pane.n[old]
+            columns.total[new] = pane.total[old]
+            columns.low[new] = pane.low[old]
+            columns.high[new] = pane.high[old]
+            columns.bad[new] = pane.bad[old]
+    return columns
