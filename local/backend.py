@@ -1,5 +1,6 @@
 """The whole of Millwright on this machine: the local cloud, a factory applied to it, hosts, subscriptions."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -82,6 +83,7 @@ class Backend:
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(self.cloud)
             self.store = await opened.enter_async_context(await self._apply(cards))
+            _heed_cancellation()
             for _ in range(self._workers):
                 await self.cloud.add_host()
             if self._workers:
@@ -130,3 +132,10 @@ class Backend:
                 async with http.put(url, json=body) as response:
                     if response.status >= 300:
                         raise RuntimeError(f"{url}: {response.status} {await response.text()}")
+
+
+def _heed_cancellation() -> None:
+    """Ctrl-C is a cancellation, and azure-cosmos swallows one that comes while it looks for its endpoints."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,6 +1,8 @@
 """The order of the test files, and how many examples Hypothesis tries."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ LONGEST = "test_crash.py"
 settings.register_profile("suite", max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=int(os.environ.get("EXAMPLES", "2000")), deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_garbage() -> Iterator[None]:
+    """What an SDK leaves to the garbage collector warns in the module that used it, under its filters."""
+    yield
+    gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

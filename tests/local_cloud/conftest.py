@@ -1,6 +1,5 @@
 """Runs a service of the local cloud as the real process users run, on free ports, in its own folder."""
 
-import gc
 import json
 import os
 import signal
@@ -103,10 +102,3 @@ def launch(
         process.ask_to_stop()
     for process in running:
         process.wait_for_the_stop()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_garbage() -> Iterator[None]:
-    """What an SDK leaves to the garbage collector warns in the module that used it, under its filters."""
-    yield
-    gc.collect()

@@ -19,7 +19,11 @@ from tests.local_cloud.event_hubs_driver import (
     receive_error,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    # A consumer that loses a partition while it connects leaves the connection to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning"),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
