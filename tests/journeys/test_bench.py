@@ -11,7 +11,8 @@ def test_a_benchmark_runs_and_its_figures_make_tables(part: str) -> None:
     results = {part: run_part(part, TINY, {})}
 
     for grid in report.grids(results):
-        assert grid.rows
+        # The pipeline at several sizes is what `pipeline` exercises already: the tiny run leaves it out.
+        assert grid.rows or (part == "growth" and not TINY.sizes)
         assert all(len(row) == len(grid.columns) for row in grid.rows)
     for flow in results[part].get("flows", []):
         assert flow["lost_count"] == 0
