@@ -13,7 +13,7 @@ _AT_ONCE = 32
 
 
 async def tick_due(
-    machines: Machines, documents: Documents, *, now: int, at_most: int = 5_000
+    machines: Machines, documents: Documents, *, now: int, at_most: int = 1_000
 ) -> tuple[int, bool]:
     """(how many machines were ticked, whether more are due).
 
