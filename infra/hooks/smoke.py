@@ -1,16 +1,17 @@
 """Sends one reading as a device does and waits for it on the twin and at the API.
 
-In Azure the device is registered first, with a certificate of its own that stays in azd's folder
-of the environment; against a local cloud (--local DIR) its connection string is taken.
+In Azure the device is registered first, with a certificate that is thrown away afterwards, and the
+API must refuse who is not signed in; against a local cloud (--local DIR) the device's connection
+string is taken.
 """
 
 import argparse
 import asyncio
 import datetime
-import hashlib
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -25,17 +26,14 @@ from azure.digitaltwins.core.aio import DigitalTwinsClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.iot.device import X509, Message
 from azure.iot.device.aio import IoTHubDeviceClient
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from first_device import NotOurs, make_certificate, register  # noqa: E402
 
 from shared.adapters.credentials import LocalToken  # noqa: E402  a script: the project is found first
 
-DAY = datetime.timedelta(days=1)
 EACH_S = 2.0
 
 
@@ -49,6 +47,8 @@ class Place:
     api: str
     token: str | None
     """For the API; None: nobody could be signed in to it."""
+    guarded: bool
+    """Whether the API asks who calls, as it must in Azure."""
 
 
 class NotSeen(Exception):
@@ -71,6 +71,7 @@ async def smoke(place: Place, device_id: str, machine_id: str, *, within_s: floa
         await device.shutdown()
     started = time.monotonic()
     await _wait("the twin", lambda: _twin(place, machine_id), sent_at, started, within_s)
+    await _api_stands(place)
     if place.token is not None:
         await _wait("the API", lambda: _machine(place, machine_id), sent_at, started, within_s)
     return time.monotonic() - started
@@ -96,6 +97,16 @@ async def _wait(
         await asyncio.sleep(EACH_S)
 
 
+async def _api_stands(place: Place) -> None:
+    """The API reaches its store, and tells nothing to who is not signed in."""
+    expected = [("health", 200)] + ([("machines", 401)] if place.guarded else [])
+    async with aiohttp.ClientSession() as http:
+        for path, status in expected:
+            async with http.get(f"{place.api}/api/{path}") as answer:
+                if answer.status != status:
+                    raise NotSeen(f"GET {place.api}/api/{path} answers {answer.status}, not {status}")
+
+
 async def _twin(place: Place, machine_id: str) -> dict[str, Any]:
     try:
         return dict(await place.twins.get_digital_twin(machine_id))
@@ -114,19 +125,17 @@ async def _machine(place: Place, machine_id: str) -> dict[str, Any]:
 
 async def azure(opened: AsyncExitStack) -> Place:
     """The environment that azd has set up. To register the device is the deployer's right."""
+    from azure.identity import DefaultAzureCredential as Identity  # noqa: PLC0415  the registry's SDK is synchronous
+    from azure.iot.hub import IoTHubRegistryManager  # noqa: PLC0415
+
     identity = await opened.enter_async_context(DefaultAzureCredential())
     host = os.environ["MILLWRIGHT_IOT_HUB_HOST"]
-    folder = ROOT / ".azure" / os.environ["AZURE_ENV_NAME"] / "devices"
+    folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
 
     async def connect(device_id: str) -> Any:
-        certificate, key = folder / f"{device_id}.pem", folder / f"{device_id}.key"
-        if not certificate.exists():
-            thumbprint = make_certificate(device_id, certificate, key)
-            try:
-                await asyncio.to_thread(register, host, device_id, thumbprint)
-            except NotSeen:
-                certificate.unlink()
-                raise
+        certificate, key, thumbprint = make_certificate(device_id, folder)
+        manager = IoTHubRegistryManager.from_token_credential(host, Identity())
+        await asyncio.to_thread(register, manager, device_id, thumbprint)
         return IoTHubDeviceClient.create_from_x509_certificate(
             X509(str(certificate), str(key)), hostname=host, device_id=device_id
         )
@@ -137,19 +146,20 @@ async def azure(opened: AsyncExitStack) -> Place:
         token = (await identity.get_token(scope)).token
     except ClientAuthenticationError:
         token = None
-    return Place(connect, twins, os.environ["MILLWRIGHT_API_URL"].rstrip("/"), token)
+    return Place(connect, twins, os.environ["MILLWRIGHT_API_URL"].rstrip("/"), token, guarded=True)
 
 
 def local(folder: Path) -> Place:
     """A local cloud that is running, by its folder."""
     from local.iot_hub.device_port import device_port  # noqa: PLC0415  not there in Azure's hooks
-    from local.plant.send import Hub, device_client, register  # noqa: PLC0415
+    from local.plant.send import Hub, device_client  # noqa: PLC0415
+    from local.plant.send import register as registered  # noqa: PLC0415
 
     endpoints: dict[str, str] = json.loads((folder / "endpoints.json").read_text())
     hub = Hub.of(endpoints)
 
     async def connect(device_id: str) -> Any:
-        strings = await asyncio.to_thread(register, hub, [device_id])
+        strings = await asyncio.to_thread(registered, hub, [device_id])
         device = device_client(strings[device_id], await asyncio.to_thread(Path(hub.ca).read_text))
         with device_port(hub.mqtt_port):
             await device.connect()
@@ -157,55 +167,7 @@ def local(folder: Path) -> Place:
 
     trust = AioHttpTransport(connection_verify=endpoints["ca"])
     twins = DigitalTwinsClient(endpoints["digitalTwins"], LocalToken("local"), transport=trust)
-    return Place(connect, twins, endpoints["api"].rstrip("/"), "local")
-
-
-def make_certificate(device_id: str, certificate_file: Path, key_file: Path) -> str:
-    """Write a self-signed certificate for a year and its key; the thumbprint by which IoT Hub knows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + 365 * DAY)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file.parent.mkdir(parents=True, exist_ok=True)
-    key_file.touch(mode=0o600)
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    # A name that IoT Hub knows certificates by, no signature.
-    encoded = certificate.public_bytes(serialization.Encoding.DER)
-    return hashlib.sha1(encoded, usedforsecurity=False).hexdigest().upper()
-
-
-def register(host: str, device_id: str, thumbprint: str) -> None:
-    """Make the device. One that is there already is somebody's: it is left alone, NotSeen says so."""
-    from azure.identity import DefaultAzureCredential as Identity  # noqa: PLC0415  the SDK is synchronous
-    from azure.iot.hub import IoTHubRegistryManager  # noqa: PLC0415  half a second to load
-    from msrest.exceptions import HttpOperationError  # noqa: PLC0415
-
-    manager = IoTHubRegistryManager.from_token_credential(host, Identity())
-    try:
-        manager.create_device_with_x509(device_id, thumbprint, thumbprint, "enabled")
-    except HttpOperationError as exc:
-        if exc.response.status_code != 409:
-            raise NotSeen(f"{device_id} could not be registered at {host}: {exc}") from exc
-        raise NotSeen(
-            f"{device_id} is registered already; its certificate is not ours to replace. Name another device "
-            "and its machine: azd env set MILLWRIGHT_SMOKE_DEVICE ... and MILLWRIGHT_SMOKE_MACHINE ..."
-        ) from exc
+    return Place(connect, twins, endpoints["api"].rstrip("/"), "local", guarded=False)
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -214,7 +176,7 @@ async def run(arguments: argparse.Namespace) -> int:
             place = local(arguments.local) if arguments.local else await azure(opened)
             await opened.enter_async_context(place.twins)
             seconds = await smoke(place, arguments.device, arguments.machine, within_s=arguments.within)
-        except NotSeen as exc:
+        except (NotSeen, NotOurs) as exc:
             print(f"Smoke test: {exc}", file=sys.stderr)
             return 1
     shown = "twin and API" if place.token else "the twin (nobody is signed in to the API: docs/deploy.md)"

@@ -1,9 +1,11 @@
 """The hooks as far as they go without Azure: an `az` that answers from a file, the smoke test locally."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -164,6 +166,16 @@ def test_the_shell_scripts_are_posix_and_have_a_twin_for_windows(script: Path) -
         if line.startswith("uv run"):
             program = line.split("python ")[1].split()[0]
             assert program in twin
+
+
+def test_the_first_device_gets_a_certificate_that_tls_takes(tmp_path: Path) -> None:
+    from infra.hooks.first_device import make_certificate  # noqa: PLC0415  a script, found by path
+
+    certificate, key, thumbprint = make_certificate("LINE-1-GATEWAY", tmp_path)
+    ssl.create_default_context().load_cert_chain(certificate, key)
+    encoded = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    assert thumbprint == hashlib.sha1(encoded, usedforsecurity=False).hexdigest().upper()
+    assert key.stat().st_mode & 0o077 == 0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
