@@ -71,6 +71,37 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   }
 }
 
+// A network of its own has no way out unless it is given one: to Application Insights, IoT Hub and webhooks.
+resource address 'Microsoft.Network/publicIPAddresses@2025-05-01' = {
+  name: '${name}-out'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIPAllocationMethod: 'Static'
+    publicIPAddressVersion: 'IPv4'
+  }
+}
+
+resource wayOut 'Microsoft.Network/natGateways@2025-05-01' = {
+  name: '${name}-out'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    idleTimeoutInMinutes: 10
+    publicIpAddresses: [
+      {
+        id: address.id
+      }
+    ]
+  }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
@@ -90,6 +121,10 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
           networkSecurityGroup: {
             id: appRules.id
           }
+          natGateway: {
+            id: wayOut.id
+          }
+          defaultOutboundAccess: false
           delegations: [
             {
               name: 'flex'
@@ -108,6 +143,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
             id: endpointRules.id
           }
           privateEndpointNetworkPolicies: 'Enabled'
+          defaultOutboundAccess: false
         }
       }
     ]
@@ -150,6 +186,26 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   scope: network
   properties: {
     workspaceId: workspaceId
+    metrics: [
+      {
+        category: 'AllMetrics'
+        enabled: true
+      }
+    ]
+  }
+}
+
+resource addressDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'to-workspace'
+  scope: address
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
     metrics: [
       {
         category: 'AllMetrics'

@@ -59,6 +59,7 @@ DIAGNOSED = {
     "Microsoft.EventGrid/systemTopics",
     "Microsoft.Web/serverfarms",
     "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/publicIPAddresses",
 } - {"Microsoft.Insights/components"}
 """All that writes logs or metrics. Application Insights is itself where they go."""
 
@@ -249,6 +250,13 @@ def test_every_service_that_closes_has_an_address_in_the_private_network() -> No
     assert f"range(0, private ? {len(private)} : 0)" in main
     hub = next(one for one in made() if one.type == "Microsoft.Devices/IotHubs")
     assert "publicNetworkAccess: 'Enabled'" in hub.body  # machines come from outside: the one open door
+
+
+def test_a_private_app_has_a_way_out() -> None:
+    """To Application Insights, IoT Hub and webhooks: networks of one's own have none by default."""
+    text = (INFRA / "modules" / "network.bicep").read_text()
+    app = text[text.index("name: 'app'") : text.index("name: 'endpoints'")]
+    assert "id: wayOut.id" in app
 
 
 def test_what_cannot_be_made_again_can_be_locked() -> None:
