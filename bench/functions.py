@@ -79,7 +79,7 @@ async def event_hubs(cloud: LocalCloud, home: Home) -> tuple[float, float, list[
     connection = cloud.endpoints["eventHubs"]
     async with EventHubProducerClient.from_connection_string(connection, eventhub_name="telemetry") as client:
         for number in range(EVENTS // 500):
-            await client.send_batch([EventData(b"x" * 280)] * 500, partition_id=str(number % 4))
+            await client.send_batch([EventData(b"x" * 280) for _ in range(500)], partition_id=str(number % 4))
         await cloud.add_host()
         host = Host(cloud, home)
         await reach(host.events_done, 1)

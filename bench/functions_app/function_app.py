@@ -28,7 +28,7 @@ async def events(events: List[func.EventHubEvent]) -> None: ...  # noqa: UP006 -
     container_name="documents",
     lease_container_name="leases",
     create_lease_container_if_not_exists=True,
-    start_from_beginning=True,
+    start_from_beginning=True,  # pyright: ignore[reportArgumentType]  # declared a time, is a bool
     feed_poll_delay=100,
 )
 async def changes(documents: func.DocumentList) -> None:
