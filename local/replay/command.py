@@ -74,10 +74,11 @@ def replay(options: ReplayOptions) -> int:
 
 
 async def _interruptible(options: ReplayOptions, console: Console) -> report.Report:
-    """SIGTERM stops as cleanly as Ctrl-C, which asyncio turns into the same cancellation."""
+    """Ctrl-C and SIGTERM stop it cleanly, also where a shell in the background had SIGINT ignored."""
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await run(options, console)
 
 

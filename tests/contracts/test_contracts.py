@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
-import function_app
 from functions.api import ROUTES
 from millwright.__main__ import app
 from millwright.documents import site_versions
@@ -44,6 +43,7 @@ from shared.quarantine import refused_document
 from shared.relay.scopes import ScopeRelay
 from shared.relay.undelivered import record
 from shared.state_document import to_document
+from tests.indexed import FUNCTIONS
 from tests.memory import MemoryDocuments
 from tests.plants import DAY, HOUR, MINUTE, MONDAY, SECOND, SPEC, ArithmeticScorer, deliveries, reading
 
@@ -296,7 +296,7 @@ def test_every_kind_of_document_and_event_is_published() -> None:
 
 def test_openapi_has_every_route_of_the_function_app_and_no_other() -> None:
     served: set[tuple[str, str]] = set()
-    for function in function_app.app.get_functions():
+    for function in FUNCTIONS:
         trigger = function.get_trigger()
         assert trigger is not None
         if trigger.type == "httpTrigger":

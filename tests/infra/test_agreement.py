@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from function_app import app
 from functions import telemetry
 from local.backend import SUBSCRIPTIONS
 from local.wiring import CONSUMER_GROUPS, TELEMETRY_HUB
 from shared import devices
 from shared.adapters.containers import CONTAINERS, DATABASE
 from shared.settings import READ_BY_OTHERS, Settings
+from tests import indexed
 from tests.infra.bicep_text import INFRA, ROOT, keys, variable
 
 MODULES = INFRA / "modules"
@@ -32,7 +32,7 @@ def read(name: str) -> Any:
 def functions() -> dict[str, dict[str, Any]]:
     """Name -> trigger, as the host reads it."""
     found: dict[str, dict[str, Any]] = {}
-    for function in app.get_functions():
+    for function in indexed.FUNCTIONS:
         bindings = json.loads(function.get_function_json())["bindings"]
         found[function.get_function_name() or ""] = next(one for one in bindings if "Trigger" in one["type"])
     return found
