@@ -47,7 +47,7 @@ def demo(options: DemoOptions) -> int:
     try:
         return asyncio.run(_demo(options, console))
     except (AlreadyRunning, Broken) as exc:
-        console.print(f"error: {exc}", style="red", markup=False)
+        console.print(f"error: {exc}", style="red", markup=False, soft_wrap=True)
         return 2
     except DidNotStart as exc:
         console.print(f"{exc}\neverything is stopped", style="red", markup=False)

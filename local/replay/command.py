@@ -58,13 +58,15 @@ def replay(options: ReplayOptions) -> int:
         console.print("stopped; everything is shut down")
         return INTERRUPTED
     except (NotARecording, Broken, AlreadyRunning, DidNotStart) as exc:
-        console.print(f"error: {exc}", style="red", markup=False, highlight=False)
+        console.print(f"error: {exc}", style="red", markup=False, highlight=False, soft_wrap=True)
         return 2
     except ExceptionGroup as group:
         stalled, rest = group.split(play.Stalled)
         if stalled is None or rest is not None:
             raise
-        console.print(f"error: {stalled.exceptions[0]}", style="red", markup=False, highlight=False)
+        console.print(
+            f"error: {stalled.exceptions[0]}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
         return 1
     if options.json:
         print(json.dumps(report.as_json(made), indent=2))
