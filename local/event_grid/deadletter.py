@@ -40,7 +40,10 @@ def bury(folder: Path, subscription: Subscription, event: Json, failure: Failure
     )
     path = place / at.strftime("%Y/%m/%d/%H") / f"{uuid.uuid4()}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps([event | facts], option=orjson.OPT_INDENT_2))
+    # Under another name first: who watches the folder never reads half a letter.
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(orjson.dumps([event | facts], option=orjson.OPT_INDENT_2))
+    unfinished.replace(path)
     return path
 
 
