@@ -228,7 +228,7 @@ async def _flow(
     counted: int,
 ) -> Flow:
     states = stage.backend.store.documents.query(
-        "machines", "SELECT c.data.reading_count AS n FROM c WHERE c.type = 'state'", {}
+        "machines", "SELECT c.counts.folded AS n FROM c WHERE c.type = 'state'", {}
     )
     taken = sum([document["n"] async for document in states])
     meters = await stage.meters()

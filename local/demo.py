@@ -171,11 +171,11 @@ async def _summary(backend: Backend, inbox: Inbox) -> None:
     table.add_column("what")
     table.add_column("count", justify="right")
     for what, name in (
-        ("readings folded", "reading_count"),
-        ("late, kept apart", "late_count"),
-        ("duplicates, folded once", "duplicate_count"),
+        ("readings folded", "folded"),
+        ("late, kept apart", "late"),
+        ("duplicates, folded once", "duplicate"),
     ):
-        table.add_row(what, f"{sum(state['data'][name] for state in states):,}")
+        table.add_row(what, f"{sum(state['counts'][name] for state in states):,}")
     table.add_row("messages and readings quarantined", f"{len(quarantined):,}")
     table.add_row("alarms raised", f"{len(alarms):,}")
     table.add_row("notifications delivered", f"{inbox.count:,}")

@@ -1,17 +1,14 @@
 """What became of every reading: counted from the committed documents, never from what was sent."""
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import orjson
 
 from shared.commit import MACHINES, QUARANTINE
 from shared.ports import Documents
 
-_COUNTS = (
-    "SELECT c.machineId, c.data.reading_count, c.data.late_count, c.data.duplicate_count, "
-    "c.data.queued_count FROM c WHERE c.type = 'state'"
-)
+_COUNTS = "SELECT c.machineId, c.counts FROM c WHERE c.type = 'state'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +81,7 @@ class Account:
 async def take_account(documents: Documents) -> Account:
     """Count the readings of all machines, and those in quarantine."""
     machines = {
-        state["machineId"]: Counts(
-            state["reading_count"], state["late_count"], state["duplicate_count"], state["queued_count"]
-        )
+        state["machineId"]: Counts(**{one.name: state["counts"][one.name] for one in fields(Counts)})
         async for state in documents.query(MACHINES, _COUNTS, {})
     }
     rejected: dict[str, int] = {}

@@ -29,6 +29,7 @@ from shared.commit import MACHINES, Machines
 from shared.ports import Documents
 from shared.scoring import Scorer
 from shared.specs import SpecStore
+from shared.state_document import from_document, size
 
 INTERRUPTED = 130
 """As shells report a program that Ctrl-C ended."""
@@ -144,8 +145,8 @@ async def _play(
     ]
     covered = [coverage for coverage in oee if coverage is not None]
     sizes = [
-        len(json.dumps(document["data"], separators=(",", ":")).encode())
-        async for document in documents.query(MACHINES, "SELECT c.data FROM c WHERE c.type = 'state'", {})
+        size(from_document(document))
+        async for document in documents.query(MACHINES, "SELECT * FROM c WHERE c.type = 'state'", {})
     ]
     cards = [
         card

@@ -69,13 +69,24 @@ class Expiring(Contract):
     ttl: Annotated[int, Field(gt=0, description="Seconds until Cosmos DB removes the document.")]
 
 
+class ReadingCounts(Contract):
+    """What became of a machine's readings, ever."""
+
+    folded: int = Field(ge=0, description="Taken, those in the reorder buffer included.")
+    late: int = Field(ge=0, description="Beyond the lateness bound: kept in `late`.")
+    duplicate: int = Field(ge=0)
+    refused: int = Field(ge=0, description="From the far future: in quarantine.")
+    queued: int = Field(ge=0, description="Ever put into the queue of the machine while it was set aside.")
+
+
 class StateDocument(InMachines):
     """The guard of every commit. `data` is Millwright's own and may change at any time: do not read it."""
 
     type: Literal["state"]
     spec_version: int
     blocked: str | None = Field(description="Why the machine is set aside.")
-    data: dict[str, Any]
+    counts: ReadingCounts
+    data: str = Field(description="The machine's state as JSON, deflated (zlib), in base64.")
     next_due_at: At | None = Field(None, description="When the timer looks at the machine.")
 
 

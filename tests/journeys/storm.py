@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from local.backend import Backend
+from shared.state_document import unpack
 
 HOSTS = ("functions", "functions-2")
 SERVICES = ("cosmos", "event-hubs", "event-grid", "digital-twins")
@@ -73,7 +74,7 @@ class Storm:
         states = self._backend.store.documents.query("machines", "SELECT * FROM c WHERE c.type = 'state'", {})
         folded: dict[str, int] = {}
         async for state in states:
-            for source, (sequence, _) in state["data"]["positions"].items():
+            for source, (sequence, _) in unpack(state)["positions"].items():
                 if source.startswith("telemetry/"):
                     partition = source.rpartition("/")[2]
                     folded[partition] = max(folded.get(partition, -1), sequence)

@@ -109,7 +109,7 @@ async def test_two_workers_that_fold_the_same_machine_at_once_lose_and_double_no
 
     def counted(of: Plant) -> list[int]:
         states = sorted(of.of("state"), key=lambda d: d["machineId"])
-        return [d["data"]["reading_count"] + d["data"]["late_count"] for d in states]
+        return [d["counts"]["folded"] + d["counts"]["late"] for d in states]
 
     assert counted(plant) == counted(alone)
 
@@ -151,7 +151,7 @@ async def test_a_machine_that_cannot_be_folded_is_blocked_alone_and_resumed_in_o
 async def test_a_state_that_cannot_be_read_harms_no_other_machine() -> None:
     plant = await Plant().describe()
     state = plant.documents.partition("machines", MACHINES[0])["state"]
-    state["data"]["fold"] = "nonsense"
+    state["data"] = "nonsense"
     plant.worker()
     await plant.ingest([message(1, body(MACHINES[0], MONDAY)), message(2, body(MACHINES[1], MONDAY))])
     assert [d["reason"] for d in plant.documents.all("quarantine")] == ["unreadableState"]
@@ -181,7 +181,7 @@ async def test_a_large_backlog_is_committed_in_steps_within_the_batch_limit() ->
     ]
     at = MONDAY + 400 * 20 * SECOND
     await plant.ingest([message(1, json.dumps(backlog).encode(), at=at)])
-    assert plant.of("state", MACHINES[0])[0]["data"]["reading_count"] == 400
+    assert plant.of("state", MACHINES[0])[0]["counts"]["folded"] == 400
     assert plant.documents.commit_count > 3
 
 

@@ -14,6 +14,7 @@ from shared.domain.inputs import Acknowledge, Position
 from shared.due import tick_due
 from shared.ports import AlreadyDone, Document, Operation, Refused, Unavailable
 from shared.quarantine import APART_MAX, few
+from shared.state_document import from_document, size, to_document
 from tests.backend import MACHINES, Plant, body, message
 from tests.memory import MemoryDocuments
 from tests.plants import DAY, HOUR, MINUTE, MONDAY, SECOND
@@ -70,7 +71,7 @@ async def test_a_machine_whose_tick_fails_is_blocked_and_the_others_are_ticked()
     for number, machine_id in enumerate(MACHINES):
         await plant.ingest([message(number + 1, sent(1, MONDAY, machine_id), at=MONDAY)])
     plant.specs[FIRST] = replace(plant.specs[FIRST], silence_ms="a minute")  # type: ignore[arg-type]
-    plant.documents.partition("machines", SECOND_ONE)["state"]["data"]["fold"] = "nonsense"
+    plant.documents.partition("machines", SECOND_ONE)["state"]["data"] = "nonsense"
     plant.worker()
     await tick_due(plant.machines, plant.documents, now=MONDAY + 2 * MINUTE)
     assert plant.of("twin", THIRD)[0]["silent"]
@@ -104,7 +105,7 @@ async def test_a_long_queue_is_resumed_with_one_event_of_each_kind() -> None:
     assert await resume(plant.machines, plant.documents, FIRST, now=START + DAY) == 150
     assert len(events(plant, FIRST, "machine.blocked")) == 1
     assert len(events(plant, FIRST, "machine.resumed")) == 1
-    assert plant.of("state", FIRST)[0]["data"]["reading_count"] == 150
+    assert plant.of("state", FIRST)[0]["counts"]["folded"] == 150
 
 
 async def test_a_queue_that_writes_much_is_resumed_in_smaller_steps() -> None:
@@ -149,8 +150,10 @@ async def test_a_machine_that_cannot_even_be_blocked_has_its_readings_kept() -> 
     plant = await Plant().describe()
     for second in (0, 6):
         await filled(plant, 1, first=second, signals=lambda n: {"temperature_c": 120.0})
-    alarms = plant.documents.partition("machines", FIRST)["state"]["data"]["alarms"]
-    alarms["hot"]["priority"] = "never heard of"
+    stored = plant.documents.partition("machines", FIRST)["state"]
+    state = from_document(stored)
+    state.alarms["hot"] = replace(state.alarms["hot"], priority="never heard of")
+    stored["data"] = to_document(plant.specs[FIRST], state)["data"]
     plant.worker()
     changed = sent(9, START + MINUTE, state="Held")
     neighbour = sent(9, START + MINUTE, THIRD)
@@ -173,10 +176,10 @@ async def test_a_state_that_outgrows_its_document_blocks_its_machine_alone() -> 
             ]
         )
     assert plant.of("twin", FIRST)[0]["blocked"].startswith("Refused: LINE-1-CNC-1: a state of ")
-    state = plant.of("state", FIRST)[0]["data"]
-    assert state["reading_count"] + len(plant.of("queued", FIRST)) == 12
-    assert len(json.dumps(state)) < 80_000
-    assert plant.of("state", THIRD)[0]["data"]["reading_count"] == 12
+    state = from_document(plant.of("state", FIRST)[0])
+    assert state.reading_count + len(plant.of("queued", FIRST)) == 12
+    assert size(state) < 80_000
+    assert plant.of("state", THIRD)[0]["counts"]["folded"] == 12
 
 
 # Documents that are gone, or refused
@@ -256,5 +259,5 @@ async def test_a_command_whose_answer_was_lost_was_carried_out_once() -> None:
 async def test_a_long_backlog_with_much_to_write_is_committed_whole() -> None:
     plant = await Plant().describe()
     await filled(plant, 600, state=lambda n: ("Execute", "Held")[n % 2], counts=good)
-    assert plant.of("state", FIRST)[0]["data"]["reading_count"] == 600
+    assert plant.of("state", FIRST)[0]["counts"]["folded"] == 600
     assert plant.of("twin", FIRST)[0]["blocked"] is None
