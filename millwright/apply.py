@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from millwright.described import described, twin_ids
 from millwright.documents import SiteVersion
-from millwright.graph import GraphChange, described, difference
+from millwright.graph import GraphChange, difference
 from millwright.ontology import Ontology
 from millwright.twin_service import TwinService
-from millwright.versions import SiteChange, plan, point, write
+from millwright.versions import SiteChange, dropped, plan, point, retire, write
 from shared.domain.spec import MachineSpec
 from shared.ports import Documents
 
@@ -28,11 +29,19 @@ class Change:
     sites: list[SiteChange]
     graph: GraphChange
     ontology: Ontology
+    dropped: list[SiteVersion]
+    """Applied sites of the same enterprise that the description no longer has."""
 
     @property
     def is_nothing(self) -> bool:
+        """Whether there is nothing to create or change; what pruning would delete is left alone."""
         graph = self.graph
         return not (any(site.is_new for site in self.sites) or graph.models or graph.count)
+
+    @property
+    def surplus_count(self) -> int:
+        """What only pruning removes."""
+        return self.graph.surplus_count + len(self.dropped)
 
 
 async def compare(
@@ -40,34 +49,59 @@ async def compare(
 ) -> Change:
     """What is applied against what is described. Changes nothing."""
     wanted, ontology = described(versions, shipped)
-    return Change(await plan(documents, versions), difference(await twins.graph(wanted), wanted), ontology)
+    sites = await plan(documents, versions)
+    gone = await dropped(documents, versions)
+    before = [*gone, *(site.before for site in sites if site.before is not None)]
+    former = {name for version in before for name in twin_ids(version)}
+    return Change(sites, difference(await twins.graph(), wanted, former=former), ontology, gone)
 
 
 async def carry_out(
-    change: Change, documents: Documents, twins: TwinService, describe: Describe, progress: Progress
+    change: Change,
+    documents: Documents,
+    twins: TwinService,
+    describe: Describe,
+    progress: Progress,
+    *,
+    prune: bool = False,
 ) -> None:
     """Apply a change. Interrupted anywhere, comparing and carrying out again completes it.
 
     1. Write the documents of new versions: nobody reads them yet.
     2. Bring the twin graph up to date: models, twins, relationships.
     3. Pin every affected machine to its new spec.
-    4. Point to the new versions: from now on their devices are known.
+    4. Delete what is no longer described, if `prune` says so, and retire the sites that are gone.
+    5. Point to the new versions: from now on their devices are known. Last, because until then
+       the versions before tell what was described.
     """
     new = [site for site in change.sites if site.is_new]
     for number, site in enumerate(new, start=1):
         await write(documents, site)  # 1
         progress("specs", number, len(new))
-    written = 0
-
-    def one_written() -> None:
-        nonlocal written
-        written += 1
-        progress("twins and relationships", written, change.graph.count)
-
-    await twins.change(change.graph, change.ontology, one_written)  # 2
+    await twins.change(
+        change.graph,
+        change.ontology,
+        _counted(progress, "twins and relationships", change.graph.count),  # 2
+    )
     for site in new:
         await _tell(site, describe, progress)  # 3
-        await point(documents, site)  # 4
+    if prune:
+        await twins.prune(change.graph, _counted(progress, "deletions", change.graph.surplus_count))  # 4
+        for version in change.dropped:
+            await retire(documents, version)
+    for site in new:
+        await point(documents, site)  # 5
+
+
+def _counted(progress: Progress, what: str, total: int) -> Callable[[], None]:
+    done = 0
+
+    def one_done() -> None:
+        nonlocal done
+        done += 1
+        progress(what, done, total)
+
+    return one_done
 
 
 async def _tell(site: SiteChange, describe: Describe, progress: Progress) -> None:

@@ -14,6 +14,8 @@ from millwright import reports
 from millwright.apply import Change, carry_out, compare
 from millwright.connect import NotConfigured, Target, azure_target, connected, local_target
 from millwright.documents import site_versions
+from millwright.export import Exported, exported
+from millwright.live import NotExportable
 from millwright.model_cards import Cards
 from millwright.ontology import Ontology
 from millwright.terminal import FAILED, trouble
@@ -22,7 +24,7 @@ from shared.contracts.factory import Factory
 from shared.domain.spec import MachineSpec
 from shared.ports import Refused, Unavailable
 from shared.scoring import Scorer
-from shared.specs import SpecStore
+from shared.specs import SpecStore, UnknownSpec
 
 DTDL = Path(__file__).parent.parent / "dtdl"
 
@@ -32,9 +34,16 @@ def diff(factory: Factory, cards: Cards, local: Path | None) -> Change:
     return _run(_diff(factory, cards, _target(local)))
 
 
-def apply(factory: Factory, cards: Cards, local: Path | None, models: Path, *, quiet: bool) -> Change:
+def apply(
+    factory: Factory, cards: Cards, local: Path | None, models: Path, *, prune: bool, quiet: bool
+) -> Change:
     """Apply, and what that did. Ends the program when the target does not answer or refuses."""
-    return _run(_apply(factory, cards, _target(local), models, quiet=quiet))
+    return _run(_apply(factory, cards, _target(local), models, prune=prune, quiet=quiet))
+
+
+def export(enterprise: str | None, local: Path | None) -> Exported:
+    """The live graph as a description. Ends the program when there is none."""
+    return _run(_export(enterprise, _target(local)))
 
 
 async def _diff(factory: Factory, cards: Cards, target: Target) -> Change:
@@ -43,7 +52,14 @@ async def _diff(factory: Factory, cards: Cards, target: Target) -> Change:
         return await compare(there.documents, there.twins, site_versions(factory, cards), shipped)
 
 
-async def _apply(factory: Factory, cards: Cards, target: Target, models: Path, *, quiet: bool) -> Change:
+async def _export(enterprise: str | None, target: Target) -> Exported:
+    async with connected(target) as there:
+        return await exported(there.documents, there.twins, Ontology.shipped(DTDL), enterprise)
+
+
+async def _apply(
+    factory: Factory, cards: Cards, target: Target, models: Path, *, prune: bool, quiet: bool
+) -> Change:
     async with connected(target) as there:
         shipped = Ontology.shipped(DTDL)
         change = await compare(there.documents, there.twins, site_versions(factory, cards), shipped)
@@ -54,7 +70,7 @@ async def _apply(factory: Factory, cards: Cards, target: Target, models: Path, *
             await machines.describe(spec, now=time.time_ns() // 1_000_000)
 
         with reports.progress(quiet=quiet) as show:
-            await carry_out(change, there.documents, there.twins, describe, show)
+            await carry_out(change, there.documents, there.twins, describe, show, prune=prune)
     return change
 
 
@@ -66,9 +82,9 @@ def _target(local: Path | None) -> Target:
         raise typer.Exit(FAILED) from exc
 
 
-def _run(work: Coroutine[None, None, Change]) -> Change:
+def _run[T](work: Coroutine[None, None, T]) -> T:
     try:
         return asyncio.run(work)
-    except (Unavailable, Refused) as exc:
+    except (Unavailable, Refused, NotExportable, UnknownSpec) as exc:
         trouble(str(exc))
         raise typer.Exit(FAILED) from exc

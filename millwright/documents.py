@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
+from pydantic import BaseModel
 
 from millwright.model_cards import Cards, card_of
 from millwright.quantities import limit_rule, overridden
@@ -16,8 +17,10 @@ from shared.contracts.spec_documents import (
     MachinePart,
     ReasonPart,
     SiteDocument,
+    SourceDocument,
     line_document_id,
     site_document_id,
+    source_document_id,
 )
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.domain.spec import Calendar, LimitRule, ModelBinding, ShiftPattern, SignalSpec
@@ -32,14 +35,16 @@ class SiteVersion:
 
     site: SiteDocument
     lines: tuple[LineDocument, ...]
+    sources: tuple[SourceDocument, ...] = ()
+
+    @property
+    def documents(self) -> tuple[SiteDocument | LineDocument | SourceDocument, ...]:
+        return (self.site, *self.lines, *self.sources)
 
     @property
     def sha256(self) -> str:
         """Of the content; the version number, which follows from it, is left out."""
-        content = [
-            document.model_dump(mode="json", exclude={"id", "version"})
-            for document in (self.site, *self.lines)
-        ]
+        content = [document.model_dump(mode="json", exclude={"id", "version"}) for document in self.documents]
         return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def numbered(self, version: int) -> "SiteVersion":
@@ -49,6 +54,10 @@ class SiteVersion:
             tuple(
                 line.model_copy(update={"version": version, "id": line_document_id(version, line.line_id)})
                 for line in self.lines
+            ),
+            tuple(
+                part.model_copy(update={"version": version, "id": source_document_id(version, part.line_id)})
+                for part in self.sources
             ),
         )
 
@@ -186,7 +195,31 @@ def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], c
         green_ratio=factory.oee.green_ratio,
         yellow_ratio=factory.oee.yellow_ratio,
     )
-    return SiteVersion(document, tuple(_line(factory, site, area, line, cards) for area, line in pairs))
+    return SiteVersion(
+        document,
+        tuple(_line(factory, site, area, line, cards) for area, line in pairs),
+        tuple(_sources(factory, site)),
+    )
+
+
+def _sources(factory: Factory, site: Site) -> Iterator[SourceDocument]:
+    """The file's own words: of the description with this site alone, then of each line."""
+    bare = site.model_copy(
+        update={"lines": [], "areas": [area.model_copy(update={"lines": []}) for area in site.areas]}
+    )
+    yield _source(site, None, factory.model_copy(update={"sites": [bare]}))
+    for _, line in lines_of(site):
+        yield _source(site, line.id, line)
+
+
+def _source(site: Site, line_id: str | None, said: BaseModel) -> SourceDocument:
+    return SourceDocument(
+        id=source_document_id(1, line_id),
+        site_id=site.id,
+        line_id=line_id,
+        version=1,
+        description=said.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+    )
 
 
 def _line(factory: Factory, site: Site, area: str | None, line: Line, cards: Cards) -> LineDocument:

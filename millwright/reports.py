@@ -63,29 +63,40 @@ def checked(file: str, factory: Factory, *, models_checked: bool, as_json: bool)
         errors.print("There is no folder of models here: model bindings were not checked")
 
 
-def compared(change: "Change", *, as_json: bool) -> None:
+def compared(change: "Change", *, prune: bool, as_json: bool) -> None:
     """What applying would do."""
     if as_json:
-        _json(_as_json(change))
+        _json(_as_json(change, prune=prune))
         return
-    if change.is_nothing:
-        output.print("Nothing to do: what is described is applied")
-    else:
-        _table(change, "would be")
-    _warnings(change)
+    _told(change, "would be", prune=prune)
 
 
-def applied(change: "Change", *, seconds: float, as_json: bool) -> None:
+def exported(notes: Sequence[str], file: str | None) -> None:
+    """What an export left out or made up."""
+    for note in notes:
+        errors.print(escape(note))
+    if file is not None:
+        errors.print(f"Written to {escape(file)}: check it, and compare it with `millwright factory diff`")
+
+
+def applied(change: "Change", *, seconds: float, prune: bool, as_json: bool) -> None:
     """What was done."""
     if as_json:
-        _json({**_as_json(change), "seconds": round(seconds, 1)})
+        _json({**_as_json(change, prune=prune), "seconds": round(seconds, 1)})
         return
-    if change.is_nothing:
-        output.print("Nothing to do: what is described is applied")
-    else:
-        _table(change, "were")
+    if _told(change, "were", prune=prune):
         output.print(f"Applied in {seconds:.1f} s")
-    _warnings(change)
+
+
+def _told(change: "Change", verb: str, *, prune: bool) -> bool:
+    """A table of what is different; False when there is nothing to do."""
+    busy = not change.is_nothing or (prune and change.surplus_count > 0)
+    if busy:
+        _table(change, verb, prune=prune)
+    else:
+        output.print("Nothing to do: what is described is applied")
+    _warnings(change, prune=prune)
+    return busy
 
 
 @contextmanager
@@ -110,9 +121,11 @@ def progress(*, quiet: bool) -> Generator[Callable[[str, int, int], None]]:
         yield show
 
 
-def _as_json(change: "Change") -> dict[str, Any]:
+def _as_json(change: "Change", *, prune: bool) -> dict[str, Any]:
+    graph = change.graph
     return {
-        "changed": not change.is_nothing,
+        "changed": not change.is_nothing or (prune and change.surplus_count > 0),
+        "prune": prune,
         "sites": [
             {
                 "siteId": site.wanted.site.site_id,
@@ -132,39 +145,57 @@ def _as_json(change: "Change") -> dict[str, Any]:
         "relationshipsChanged": [
             [one.source, one.name, one.target] for one in change.graph.changed_relationships
         ],
-        "twinsNoLongerDescribed": change.graph.undescribed,
+        "sitesNoLongerDescribed": [version.site.site_id for version in change.dropped],
+        "twinsNoLongerDescribed": graph.surplus_twins,
+        "relationshipsNoLongerDescribed": [
+            [one.source, one.name, one.target] for one in graph.surplus_relationships
+        ],
     }
 
 
-def _table(change: "Change", verb: str) -> None:
-    table = Table("what", f"{verb} created", f"{verb} changed")
+def _table(change: "Change", verb: str, *, prune: bool) -> None:
+    table = Table("what", f"{verb} created", f"{verb} changed", *([f"{verb} deleted"] if prune else []))
+
+    def row(what: str, created: str, changed: str, deleted: str = "0") -> None:
+        table.add_row(what, created, changed, *([deleted] if prune else []))
+
     for site in change.sites:
         if site.is_new:
             before = f" (now {site.applied.version})" if site.applied else ""
-            table.add_row(
-                f"spec of {site.wanted.site.site_id}", f"version {site.wanted.site.version}{before}", ""
-            )
-            table.add_row(f"machines of {site.wanted.site.site_id}", _names(site.added), _names(site.changed))
+            row(f"spec of {site.wanted.site.site_id}", f"version {site.wanted.site.version}{before}", "")
+            row(f"machines of {site.wanted.site.site_id}", _names(site.added), _names(site.changed))
     graph = change.graph
-    table.add_row("twin models", _names([model["@id"] for model in graph.models]), "")
-    table.add_row(
+    row("twin models", _names([model["@id"] for model in graph.models]), "0")
+    row(
         "twins",
         _names([twin.id for twin in graph.twins]),
         _names([twin.id for _, twin in graph.changed_twins]),
+        _names(graph.surplus_twins),
     )
-    table.add_row("relationships", str(len(graph.relationships)), str(len(graph.changed_relationships)))
+    row(
+        "relationships",
+        str(len(graph.relationships)),
+        str(len(graph.changed_relationships)),
+        str(len(graph.surplus_relationships)),
+    )
     output.print(table)
 
 
-def _warnings(change: "Change") -> None:
-    for model in change.graph.differing_models:
+def _warnings(change: "Change", *, prune: bool) -> None:
+    graph = change.graph
+    for model in graph.differing_models:
         errors.print(
             f"{escape(model)} differs in the graph: a model cannot be changed, give it a new version"
         )
+    if prune:
+        return
     removed = [name for site in change.sites for name in site.removed]
-    kept = sorted({*removed, *change.graph.undescribed})
+    kept = sorted({*removed, *graph.surplus_twins, *(version.site.site_id for version in change.dropped)})
     if kept:
-        errors.print(f"No longer described, and kept: {escape(_names(kept))}")
+        errors.print(f"No longer described, and kept: {escape(_names(kept))}; --prune deletes them")
+    if graph.surplus_relationships:
+        links = [f"{one.source} {one.name} {one.target}" for one in graph.surplus_relationships]
+        errors.print(f"Relationships not described, and kept: {escape(_names(links))}; --prune deletes them")
 
 
 def _names(names: Sequence[str]) -> str:

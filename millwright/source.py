@@ -156,5 +156,14 @@ def _scalar(node: ScalarNode) -> object:
     return text
 
 
+def reads_as_text(text: str) -> bool:
+    """Whether the plain scalar `text` is read as that very text, not as a number or another word.
+
+    >>> reads_as_text("14:00"), reads_as_text("1e3"), reads_as_text("no")
+    (True, False, True)
+    """
+    return text not in _WORDS and not _INT.fullmatch(text) and not _FLOAT.fullmatch(text)
+
+
 def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1

@@ -1,12 +1,14 @@
 """The twin graph in Azure Digital Twins (or the local cloud), through Microsoft's SDK."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from millwright.graph import Graph, GraphChange, Relationship, Twin, Value
@@ -14,11 +16,16 @@ from millwright.ontology import Interface, Ontology
 from shared.adapters.answers import translated
 from shared.ports import Refused, Unavailable
 
+log = logging.getLogger(__name__)
+
 AT_ONCE = 16
 """Requests under way; the service allows 500 creations/s, a client manages about as many."""
 
 MODELS_PER_REQUEST = 200
 """The service takes 250."""
+
+ROWS_PER_PAGE = 1000
+"""The most that the service gives."""
 
 
 class TwinService:
@@ -27,23 +34,23 @@ class TwinService:
     def __init__(self, client: DigitalTwinsClient) -> None:
         self._client = client
 
-    async def graph(self, wanted: Graph) -> Graph:
-        """The graph that is, cut down to the properties that `wanted` knows, for comparison."""
+    async def graph(self) -> Graph:
+        """The graph that is: of twins their plain properties, components and metadata aside."""
         models: dict[str, Interface] = {}
         with translated("models"):
             async for model in self._client.list_models(include_model_definition=True):
                 models[str(model.id)] = dict(model.model or {})
         twins: dict[str, Twin] = {}
-        async for found in _rows(self._client.query_twins("SELECT * FROM DIGITALTWINS")):
-            known = wanted.twins.get(found["$dtId"])
-            keep = known.properties if known else {}
-            own = {name: found[name] for name in keep if name in found}
-            twins[found["$dtId"]] = Twin(found["$dtId"], found["$metadata"]["$model"], own)
+        async for found in self._rows("SELECT * FROM DIGITALTWINS"):
+            twins[found["$dtId"]] = Twin(found["$dtId"], found["$metadata"]["$model"], _plain(found))
         relationships: dict[tuple[str, str], Relationship] = {}
-        async for found in _rows(self._client.query_twins("SELECT * FROM RELATIONSHIPS")):
-            given: dict[str, Value] = {name: at for name, at in found.items() if not name.startswith("$")}
-            one = Relationship(found["$sourceId"], found["$relationshipName"], found["$targetId"], given)
-            relationships[one.source, found["$relationshipId"]] = one
+        async for found in self._rows("SELECT * FROM RELATIONSHIPS"):
+            one = Relationship(
+                found["$sourceId"], found["$relationshipName"], found["$targetId"], _plain(found)
+            )
+            if found["$relationshipId"] != one.id:
+                one = replace(one, given_id=found["$relationshipId"])
+            relationships[one.source, one.id] = one
         return Graph(models, twins, relationships)
 
     async def change(self, change: GraphChange, ontology: Ontology, done: Callable[[], None]) -> None:
@@ -58,6 +65,16 @@ class TwinService:
         await _each(change.changed_twins, self._patch_twin, done)
         await _each(change.relationships, self._create_relationship, done)
         await _each(change.changed_relationships, self._put_relationship, done)
+
+    async def prune(self, change: GraphChange, done: Callable[[], None]) -> None:
+        """Delete what is no longer described. What an interrupted run deleted already is passed over.
+
+        A twin goes after what it contains and right after its relationships, so that whatever is
+        left can still be found from its enterprise.
+        """
+        await _each(change.surplus_relationships, self._delete_relationship, done)
+        for generation in change.surplus_generations():
+            await _each(generation, partial(self._delete_twin, change.surplus_ends), done)
 
     async def _create_twin(self, ontology: Ontology, twin: Twin) -> None:
         body: dict[str, Any] = {"$metadata": {"$model": twin.model}, **twin.properties}
@@ -93,6 +110,38 @@ class TwinService:
         with translated(f"relationship {one.source} {one.id}"):
             await self._client.upsert_relationship(one.source, one.id, _body(one))
 
+    async def _delete_twin(self, ends: Mapping[str, Sequence[Relationship]], twin_id: str) -> None:
+        for one in ends[twin_id]:
+            await self._delete_relationship(one)
+        with translated(f"twin {twin_id}"):
+            try:
+                await self._client.delete_digital_twin(twin_id)
+            except ResourceNotFoundError:
+                log.info("twin %s was deleted before", twin_id)
+
+    async def _delete_relationship(self, one: Relationship) -> None:
+        with translated(f"relationship {one.source} {one.id}"):
+            try:
+                await self._client.delete_relationship(one.source, one.id)
+            except ResourceNotFoundError:
+                log.info("relationship %s of %s was deleted before", one.id, one.source)
+
+    async def _rows(self, query: str) -> AsyncIterator[dict[str, Any]]:
+        pages: AsyncIterable[dict[str, Any]] = self._client.query_twins(
+            query, headers={"max-items-per-page": str(ROWS_PER_PAGE)}
+        )
+        with translated("query"):
+            async for row in pages:
+                yield row
+
+
+def _plain(found: Mapping[str, Any]) -> dict[str, Value]:
+    return {
+        name: value
+        for name, value in found.items()
+        if not name.startswith("$") and isinstance(value, (str, int, float))
+    }
+
 
 def _body(one: Relationship) -> dict[str, Any]:
     return {
@@ -107,12 +156,6 @@ def _body(one: Relationship) -> dict[str, Any]:
 def _adds(properties: Mapping[str, Value]) -> list[dict[str, Any]]:
     """`add` also replaces, and works on what is unset."""
     return [{"op": "add", "path": f"/{name}", "value": value} for name, value in properties.items()]
-
-
-async def _rows(found: AsyncIterable[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
-    with translated("query"):
-        async for row in found:
-            yield row
 
 
 async def _each[T](

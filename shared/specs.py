@@ -119,10 +119,11 @@ class SpecStore:
         return line
 
     async def current(self) -> list[CurrentDocument]:
-        """The newest version of every site, by site id."""
+        """The newest version of every site that is described, by site id."""
         found = self._documents.query(SPECS, "SELECT * FROM c WHERE c.id = @id", {"@id": "current"})
         pointers = [CurrentDocument.model_validate(document) async for document in found]
-        return sorted(pointers, key=lambda pointer: pointer.site_id)
+        described = [pointer for pointer in pointers if not pointer.retired]
+        return sorted(described, key=lambda pointer: pointer.site_id)
 
     async def device(self, device_id: str) -> DeviceEntry | None:
         """What the newest descriptions say about a device; None when no site lists it.

@@ -1,8 +1,9 @@
 """Applied factory descriptions as documents of the `specs` container. Immutable, but for the pointer.
 
-A version is one `SiteDocument` and one `LineDocument` for each line; `CurrentDocument` points to
-the newest version. Quantities are already in the signals' units, durations in ms, inheritance
-from class to machine is already resolved: reading a spec takes no decisions.
+A version is one `SiteDocument` and one `LineDocument` for each line, with the `SourceDocument`s
+that they were made from; `CurrentDocument` points to the newest version. Quantities are already in
+the signals' units, durations in ms, inheritance from class to machine is already resolved: reading
+a spec takes no decisions.
 """
 
 from typing import Annotated, Any
@@ -108,6 +109,20 @@ class LineDocument(_Document):
     machines: dict[str, MachinePart]
 
 
+class SourceDocument(_Document):
+    """What the file said, in its own words: for `millwright factory export`. Nothing else reads it.
+
+    Id `<version>:source` for the description with this site but without its lines,
+    `<version>:source:<lineId>` for a line.
+    """
+
+    id: str
+    site_id: str
+    line_id: str | None
+    version: int
+    description: dict[str, Any]
+
+
 class CurrentDocument(_Document):
     """Points to a site's newest version. The only mutable document here; id `current`."""
 
@@ -116,6 +131,8 @@ class CurrentDocument(_Document):
     version: int
     sha256: str
     """Of the version's content, version numbers aside: applying the same file again changes nothing."""
+    retired: bool = False
+    """No description has the site any more: its devices are unknown, its number is kept for its return."""
 
 
 def site_document_id(version: int) -> str:
@@ -124,3 +141,7 @@ def site_document_id(version: int) -> str:
 
 def line_document_id(version: int, line_id: str) -> str:
     return f"{version}:line:{line_id}"
+
+
+def source_document_id(version: int, line_id: str | None) -> str:
+    return f"{version}:source" if line_id is None else f"{version}:source:{line_id}"

@@ -7,22 +7,27 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.digitaltwins.core.aio import DigitalTwinsClient
 from typer.testing import CliRunner
 
 from millwright.__main__ import app
 from millwright.connect import connected, local_target
+from millwright.described import described
 from millwright.documents import site_versions
 from millwright.factory_file import load
-from millwright.graph import Graph, Twin, described, difference
+from millwright.graph import Graph, Twin, difference
 from millwright.ontology import Ontology
 from shared.adapters.containers import ensure
 from shared.adapters.cosmos import cosmos_client
+from shared.adapters.credentials import credential
+from shared.adapters.transport import transport
 from shared.specs import SpecStore
 from tests.local_cloud.conftest import ServiceProcess, launch
 
@@ -108,14 +113,29 @@ async def pinned(cloud: Path, site: str) -> dict[str, int]:
 
 async def graph(cloud: Path) -> Graph:
     async with connected(local_target(cloud)) as there:
-        return await there.twins.graph(Graph({}, {}, {}))
+        return await there.twins.graph()
+
+
+async def device_site(cloud: Path, device_id: str) -> str | None:
+    async with connected(local_target(cloud)) as there:
+        entry = await SpecStore(there.documents, clock=time.monotonic).device(device_id)
+    return None if entry is None else entry.site_id
+
+
+@asynccontextmanager
+async def digital_twins(cloud: Path) -> AsyncGenerator[DigitalTwinsClient]:
+    """Microsoft's client, as somebody else uses it."""
+    there = json.loads((cloud / "endpoints.json").read_text())
+    trusting = transport(connection_verify=there["ca"])
+    async with DigitalTwinsClient(there["digitalTwins"], credential("local"), transport=trusting) as client:
+        yield client
 
 
 async def kill_once_there(running: subprocess.Popen[str], twin: str, cloud: Path) -> None:
     """Kill the process as soon as the twin exists."""
     deadline = time.monotonic() + 60
     async with connected(local_target(cloud)) as there:
-        while twin not in (await there.twins.graph(Graph({}, {}, {}))).twins:
+        while twin not in (await there.twins.graph()).twins:
             assert time.monotonic() < deadline
             assert running.poll() is None, "it was done before it could be killed"
             await asyncio.sleep(0.02)
@@ -174,7 +194,7 @@ async def test_a_stale_comparison_leaves_live_values_alone(cloud: Path) -> None:
     machine = wanted.twins["LINE-1-CNC-1"]
     live = Twin(machine.id, machine.model, {"temperatureC": 41.5})
     async with connected(local_target(cloud)) as there:
-        made = difference(await there.twins.graph(wanted), wanted)
+        made = difference(await there.twins.graph(), wanted)
         await there.twins.change(made, ontology, lambda: None)
         before = replace(live, properties={})
         await there.twins.change(
@@ -182,9 +202,9 @@ async def test_a_stale_comparison_leaves_live_values_alone(cloud: Path) -> None:
         )
         stale = replace(difference(nothing, wanted), models=[])
         await there.twins.change(stale, ontology, lambda: None)
-        found = await there.twins.graph(Graph({}, {live.id: live}, {}))
-        assert difference(await there.twins.graph(wanted), wanted).count == 0
-    assert found.twins[live.id] == live
+        found = await there.twins.graph()
+        assert difference(await there.twins.graph(), wanted).count == 0
+    assert found.twins[live.id].properties["temperatureC"] == 41.5
 
 
 def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) -> None:
@@ -197,6 +217,119 @@ def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) 
     assert not done.json["changed"]
     assert [site["version"] for site in done.json["sites"]] == [1, 1, 1]
     assert set(asyncio.run(pinned(cloud, "MIAMI")).values()) == {1}
+
+
+def test_a_live_graph_exported_and_read_again_is_what_was_applied(cloud: Path, tmp_path: Path) -> None:
+    assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
+    written = tmp_path / "exported.yaml"
+    found = millwright("factory", "export", "--local", cloud, "--enterprise", "CONTOSO", "--output", written)
+    assert found.code == 0, found.err
+    assert "left out" not in found.err
+    assert millwright("factory", "check", written).code == 0
+    again = millwright("factory", "diff", written, "--local", cloud, "--json", "--prune")
+    assert again.json["changed"] is False, again.out
+
+
+def test_several_enterprises_are_exported_by_name(cloud: Path) -> None:
+    for file in (SMART, BAKERY):
+        assert millwright("factory", "apply", file, "--local", cloud).code == 0
+    found = millwright("factory", "export", "--local", cloud)
+    assert found.code == 2
+    assert "CONTOSO, MILLWRIGHT: name one with --enterprise" in found.err
+    found = millwright("factory", "export", "--local", cloud, "--enterprise", "ACME")
+    assert "no enterprise ACME" in found.err
+
+
+async def by_hand(cloud: Path) -> None:
+    """Somebody moves LINE-1-CNC-2 to LINE-2 and renames LINE-1-CNC-1, in the graph."""
+    async with digital_twins(cloud) as client:
+        await client.delete_relationship("LINE-1", "contains.LINE-1-CNC-2")
+        moved = {
+            "$relationshipName": "contains",
+            "$targetId": "LINE-1-CNC-2",
+            "position": 9,
+        }
+        await client.upsert_relationship("LINE-2", "moved-by-hand", moved)
+        await client.delete_relationship("LINE-1-CNC-2", "feeds.LINE-1-ROBOT-1")
+        await client.upsert_relationship(
+            "LINE-1-CNC-2", "fed", {"$relationshipName": "feeds", "$targetId": "LINE-2-ROBOT-1"}
+        )
+        await client.update_digital_twin(
+            "LINE-1-CNC-1", [{"op": "add", "path": "/name", "value": "Old faithful"}]
+        )
+
+
+def test_what_was_changed_by_hand_is_put_back_by_apply_or_taken_over_by_export(
+    cloud: Path, tmp_path: Path
+) -> None:
+    assert millwright("factory", "apply", SMART, "--local", cloud).code == 0
+    asyncio.run(by_hand(cloud))
+    seen = millwright("factory", "diff", SMART, "--local", cloud, "--json").json
+    assert seen["twinsChanged"] == ["LINE-1-CNC-1"]
+    assert ["LINE-1", "contains", "LINE-1-CNC-2"] in seen["relationshipsCreated"]
+    assert ["LINE-2", "contains", "LINE-1-CNC-2"] in seen["relationshipsNoLongerDescribed"]
+
+    written = tmp_path / "taken-over.yaml"
+    assert (
+        millwright("factory", "export", "--local", cloud, "--enterprise", "MILLWRIGHT", "-o", written).code
+        == 0
+    )
+    factory = load(written, None).factory
+    lines = {line.id: {machine.id: machine for machine in line.machines} for line in factory.sites[0].lines}
+    assert list(lines["LINE-2"])[-1] == "LINE-1-CNC-2"
+    assert lines["LINE-2"]["LINE-1-CNC-2"].feeds == ["LINE-2-ROBOT-1"]
+    assert lines["LINE-1"]["LINE-1-CNC-1"].name == "Old faithful"
+    applied = millwright("factory", "apply", written, "--local", cloud, "--json")
+    assert applied.json["sites"][0]["machinesChanged"] == ["LINE-1-CNC-2"]
+
+    back = millwright("factory", "apply", SMART, "--local", cloud, "--prune", "--json")
+    assert back.code == 0, back.err
+    assert not millwright("factory", "diff", SMART, "--local", cloud, "--prune", "--json").json["changed"]
+    found = asyncio.run(graph(cloud))
+    assert {one.source for one in found.relationships.values() if one.target == "LINE-1-CNC-2"} & {
+        "LINE-1",
+        "LINE-2",
+    } == {"LINE-1"}
+
+
+def test_nothing_is_deleted_without_prune_and_with_it_only_what_is_ours(cloud: Path, tmp_path: Path) -> None:
+    assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
+    assert millwright("factory", "apply", SMART, "--local", cloud).code == 0
+    before = asyncio.run(graph(cloud)).twins.keys()
+    smaller = tmp_path / "smaller.yaml"
+    text = SMART.read_text(encoding="utf-8")
+    head, rest = text.split("      - id: LINE-2\n")
+    smaller.write_text(
+        head + "      - id: LINE-3\n" + rest.split("      - id: LINE-3\n")[1], encoding="utf-8"
+    )
+
+    kept = millwright("factory", "apply", smaller, "--local", cloud)
+    assert kept.code == 0, kept.err
+    assert "--prune deletes them" in kept.err
+    assert asyncio.run(graph(cloud)).twins.keys() == before
+
+    pruned = millwright("factory", "apply", smaller, "--local", cloud, "--prune", "--json")
+    assert pruned.code == 0, pruned.err
+    after = asyncio.run(graph(cloud)).twins.keys()
+    assert before - after == set(pruned.json["twinsNoLongerDescribed"])
+    assert {"LINE-2", "LINE-2-CNC-1", "LINE-2-CNC-1.torque_nm"} <= before - after
+    assert all(name.startswith("LINE-2") for name in before - after)
+    assert not millwright("factory", "diff", smaller, "--local", cloud, "--prune", "--json").json["changed"]
+
+
+def test_a_site_that_is_pruned_is_unknown_until_it_returns(cloud: Path, tmp_path: Path) -> None:
+    assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
+    fewer = tmp_path / "fewer.yaml"
+    fewer.write_text(BAKERY.read_text(encoding="utf-8").split("  - id: MIAMI\n")[0], encoding="utf-8")
+    text = fewer.read_text(encoding="utf-8")
+    assert millwright("factory", "apply", fewer, "--local", cloud).code == 0, text
+    assert asyncio.run(device_site(cloud, "MIA-BREAD-GATEWAY")) == "MIAMI"
+    pruned = millwright("factory", "apply", fewer, "--local", cloud, "--prune", "--json")
+    assert pruned.json["sitesNoLongerDescribed"] == ["MIAMI"]
+    assert asyncio.run(device_site(cloud, "MIA-BREAD-GATEWAY")) is None
+    assert "MIAMI" not in asyncio.run(graph(cloud)).twins
+    assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
+    assert asyncio.run(device_site(cloud, "MIA-BREAD-GATEWAY")) == "MIAMI"
 
 
 def test_a_broken_file_is_told_line_by_line_before_anything_is_contacted(tmp_path: Path) -> None:
