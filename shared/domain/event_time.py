@@ -12,7 +12,7 @@ from shared.domain.accounting import account, change_state, count_late, count_un
 from shared.domain.effects import LateKept
 from shared.domain.inputs import Reading
 from shared.domain.minutes import MINUTE_MS, close_minute
-from shared.domain.state import Fold, Held
+from shared.domain.state import PANE_SUMS, Fold, Held
 from shared.domain.turn import Turn
 
 _LATE_KEYS_KEPT = 64
@@ -136,21 +136,22 @@ def _fold(turn: Turn, held: Held) -> None:
     pane = fold.pane
     if pane.minute < 0:
         pane.minute = held.at - held.at % MINUTE_MS
-    n, total, low, high = pane.n, pane.total, pane.low, pane.high
-    for column, value in enumerate(held.values):
+    sums = pane.sums
+    place = -PANE_SUMS
+    for value in held.values:
+        place += PANE_SUMS
         if value is not None:
-            if n[column]:
-                n[column] += 1
-                total[column] += value
-                if value < low[column]:
-                    low[column] = value
-                elif value > high[column]:
-                    high[column] = value
+            if sums[place]:
+                sums[place] += 1
+                sums[place + 1] += value
+                if value < sums[place + 2]:
+                    sums[place + 2] = value
+                elif value > sums[place + 3]:
+                    sums[place + 3] = value
             else:
-                n[column] = 1
-                total[column] = low[column] = high[column] = value
-    for column in held.bad:
-        pane.bad[column] += 1
+                sums[place : place + PANE_SUMS] = (1.0, value, value, value)
+    if held.bad:
+        pane.bad = [count + (column in held.bad) for column, count in enumerate(pane.bad)]
 
 
 def _pass_time(turn: Turn, until: int) -> None:

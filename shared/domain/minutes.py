@@ -1,10 +1,12 @@
 """What a minute of event time leaves behind: aggregates, features, model rows, the shift so far."""
 
+from itertools import batched
+
 from shared.domain import features
 from shared.domain.accounting import HOUR_MS, elements, has_figures
 from shared.domain.effects import MinuteClosed, OeeMeasured, ScoreRequested, SignalAggregate
 from shared.domain.oee import shown_band
-from shared.domain.state import Pane
+from shared.domain.state import PANE_SUMS, Pane
 from shared.domain.turn import Turn
 
 MINUTE_MS = 60_000
@@ -17,9 +19,10 @@ def close_minute(turn: Turn) -> None:
     pane = fold.pane
     at = pane.minute
     hour = at - at % HOUR_MS
+    sums = batched(pane.sums, PANE_SUMS, strict=True)
     aggregates = tuple(
-        SignalAggregate(n, low, total / n, high, bad) if n else SignalAggregate(0, None, None, None, bad)
-        for n, total, low, high, bad in zip(pane.n, pane.total, pane.low, pane.high, pane.bad, strict=True)
+        SignalAggregate(int(n), low, total / n, high, bad) if n else SignalAggregate(0, None, None, None, bad)
+        for (n, total, low, high), bad in zip(sums, pane.bad, strict=True)
     )
     turn.effects.append(MinuteClosed(at, turn.spec.version, hour != fold.hour, turn.spec.names, aggregates))
     fold.hour = hour
@@ -30,7 +33,7 @@ def close_minute(turn: Turn) -> None:
         )
         for binding in turn.spec.models:
             if at - fold.scored_at.get(binding.model, at - binding.cadence_ms) >= binding.cadence_ms:
-                fold.scored_at[binding.model] = at
+                fold.scored_at = {**fold.scored_at, binding.model: at}
                 row = features.row(
                     fold.features,
                     binding=binding,
@@ -45,7 +48,7 @@ def close_minute(turn: Turn) -> None:
         state.shown.pending = True
         if shown_band(turn.spec, measured) != state.shown.band:
             turn.urgent = True
-    fold.pane = Pane.empty(len(pane.n))
+    fold.pane = Pane.empty(len(pane.bad))
 
 
 def remap(pane: Pane, source: list[int | None]) -> Pane:
@@ -54,9 +57,7 @@ def remap(pane: Pane, source: list[int | None]) -> Pane:
     columns.minute = pane.minute
     for new, old in enumerate(source):
         if old is not None:
-            columns.n[new] = pane.n[old]
-            columns.total[new] = pane.total[old]
-            columns.low[new] = pane.low[old]
-            columns.high[new] = pane.high[old]
+            start, first = new * PANE_SUMS, old * PANE_SUMS
+            columns.sums[start : start + PANE_SUMS] = pane.sums[first : first + PANE_SUMS]
             columns.bad[new] = pane.bad[old]
     return columns

@@ -83,18 +83,19 @@ def _tell_values(turn: Turn) -> None:
     further from the machine than the deadband or a minute, and a patch carries what matters.
     """
     state = turn.state
-    shown = state.shown
+    values, value_at = state.shown.values[:], state.shown.value_at[:]
     for column, value in enumerate(state.values):
         if value is None:
             continue
-        told = shown.values[column]
+        told = values[column]
         if (
             told is None
             or abs(value - told) > turn.spec.signals[column].deadband
-            or state.value_at[column] - shown.value_at[column] >= SHOW_AGAIN_MS
+            or state.value_at[column] - value_at[column] >= SHOW_AGAIN_MS
         ):
-            shown.values[column] = value
-            shown.value_at[column] = state.value_at[column]
+            values[column] = value
+            value_at[column] = state.value_at[column]
+    state.shown.values, state.shown.value_at = values, value_at
 
 
 def _gravest(verdicts: dict[str, Health]) -> Health | None:

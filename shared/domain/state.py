@@ -62,25 +62,26 @@ class Bucket:
         )
 
 
+PANE_SUMS = 4
+
+
 @dataclass(slots=True)
 class Pane:
     """The current event-time minute, per column."""
 
     minute: int
     """Start of the minute; -1 before the first reading."""
-    n: list[int]
-    total: list[float]
-    low: list[float]
-    high: list[float]
+    sums: list[float]
+    """n, total, low and high of each column, one after the other: one list is copied faster than four."""
     bad: list[int]
+    """Implausible values of each column. Replaced, never changed in place: clones share it."""
 
     @classmethod
     def empty(cls, columns: int) -> "Pane":
-        zeros = [0.0] * columns
-        return cls(-1, [0] * columns, zeros, zeros[:], zeros[:], [0] * columns)
+        return cls(-1, [0.0] * (columns * PANE_SUMS), [0] * columns)
 
     def clone(self) -> "Pane":
-        return Pane(self.minute, self.n[:], self.total[:], self.low[:], self.high[:], self.bad[:])
+        return Pane(self.minute, self.sums[:], self.bad)
 
 
 @dataclass(slots=True)
@@ -117,7 +118,7 @@ class Fold:
     stop_category: TimeCategory = TimeCategory.UNPLANNED_STOP
     stop_reason: str | None = None
     scored_at: dict[str, int] = field(default_factory=dict[str, int])
-    """Model -> event time of its last row."""
+    """Model -> event time of its last row. Replaced, never changed in place: clones share it."""
 
     def clone(self) -> "Fold":
         return Fold(
@@ -143,7 +144,7 @@ class Fold:
             self.stop_started_at,
             self.stop_category,
             self.stop_reason,
-            dict(self.scored_at),
+            self.scored_at,
         )
 
 
@@ -155,13 +156,14 @@ class Shown:
     at: int = -1
     """Arrival time of that twin document."""
     values: list[float | None] = field(default_factory=list[float | None])
+    """Replaced, never changed in place, as `value_at`: clones share them."""
     value_at: list[int] = field(default_factory=list[int])
     band: str = "grey"
     pending: bool = False
     """Since then a value moved beyond its deadband, or OEE or health were assessed anew."""
 
     def clone(self) -> "Shown":
-        return Shown(self.version, self.at, self.values[:], self.value_at[:], self.band, self.pending)
+        return Shown(self.version, self.at, self.values, self.value_at, self.band, self.pending)
 
 
 @dataclass(slots=True)
