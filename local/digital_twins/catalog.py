@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from local.digital_twins.interfaces import DtdlFault, Interface
-
-EXTENDS_DEPTH = 10
+from local.digital_twins.interfaces import Interface
 
 
 class Catalog:
@@ -18,7 +16,12 @@ class Catalog:
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._interfaces
 
+    def __getitem__(self, model_id: str) -> Interface:
+        """The interface as uploaded, without what it inherits."""
+        return self._interfaces[model_id]
+
     def put(self, interfaces: Iterable[Interface]) -> None:
+        """Add interfaces that are sound together with those there are."""
         self._interfaces.update({interface.id: interface for interface in interfaces})
         self._resolved.clear()
 
@@ -26,64 +29,23 @@ class Catalog:
         del self._interfaces[model_id]
         self._resolved.clear()
 
-    def check(self, added: Iterable[Interface]) -> None:
-        """Whether the catalog would be sound with `added`; DtdlFault if not. Changes nothing."""
-        together = Catalog()
-        news = list(added)
-        together.put([*self._interfaces.values(), *news])
-        for interface in news:
-            together.check_references(interface)
-        for interface in news:
-            resolved = together.resolve(interface.id)
-            for name, component in resolved.components.items() if resolved else ():
-                part = together.resolve(component)
-                if part is not None and part.components:
-                    raise DtdlFault(
-                        f"{interface.id}/{name}: a component must not have components, "
-                        f"and {component} has some"
-                    )
-
-    def check_references(self, interface: Interface) -> None:
-        missing = [m for m in (*interface.extends, *interface.components.values()) if m not in self]
-        if missing:
-            raise DtdlFault(
-                f"{interface.id} refers to {', '.join(missing)}, which is neither in this request "
-                "nor uploaded. Upload it first, or in the same request"
-            )
-
     def resolve(self, model_id: str) -> Interface | None:
-        """The interface with all it inherits, None when there is none or one it builds on is gone.
-
-        DtdlFault for a cycle, a hierarchy deeper than 10, or a name that is declared twice.
-        """
+        """The interface with all it inherits, None when there is none or one it builds on is gone."""
         if model_id not in self._resolved and model_id in self._interfaces:
-            merged = self._merge(model_id, ())
+            merged = self._merge(model_id)
             if merged is None:
                 return None
             self._resolved[model_id] = merged
         return self._resolved.get(model_id)
 
-    def _merge(self, model_id: str, path: tuple[str, ...]) -> Interface | None:
-        if model_id in path:
-            raise DtdlFault(f"{model_id} extends itself through {' > '.join((*path, model_id))}")
-        if len(path) > EXTENDS_DEPTH:
-            raise DtdlFault(f"{path[0]} extends more than {EXTENDS_DEPTH} levels deep")
-        own = self._interfaces.get(model_id)
-        if own is None or any(component not in self for component in own.components.values()):
+    def _merge(self, model_id: str) -> Interface | None:
+        hierarchy = list(self._hierarchy(model_id))
+        if any(base not in self for base in hierarchy):
             return None
-        merged = own
-        origin = dict.fromkeys(own.names(), model_id)
-        for base_id in own.extends:
-            base = self._merge(base_id, (*path, model_id))
-            if base is None:
-                return None
-            for name in base.names():
-                source = self.declares(base_id, name)
-                if origin.setdefault(name, source) != source:
-                    raise DtdlFault(
-                        f"{model_id} has more than one element of the name '{name}', "
-                        f"one from {origin[name]} and one from {source}"
-                    )
+        merged = self._interfaces[model_id]
+        if any(component not in self for base in hierarchy for component in self[base].components.values()):
+            return None
+        for base in map(self.__getitem__, hierarchy):
             merged = replace(
                 merged,
                 properties=_union(base.properties, merged.properties),
@@ -93,22 +55,21 @@ class Catalog:
             )
         return merged
 
-    def declares(self, model_id: str, name: str) -> str:
-        """The interface in the hierarchy above `model_id` that declares `name`."""
-        own = self._interfaces[model_id]
-        if own.kind_of(name):
-            return model_id
-        return next(
-            (found for base in own.extends if (found := self.declares(base, name))),
-            "",
-        )
+    def _hierarchy(self, model_id: str) -> dict[str, None]:
+        """`model_id` and all it extends, directly or not, each once, nearest first."""
+        found = {model_id: None}
+        waiting = [model_id]
+        while waiting:
+            own = self._interfaces.get(waiting.pop(0))
+            for base in own.extends if own is not None else ():
+                if base not in found:
+                    found[base] = None
+                    waiting.append(base)
+        return found
 
     def is_a(self, model_id: str, kind: str) -> bool:
         """Whether a twin of `model_id` is of the model `kind`: the same, or extending it."""
-        if model_id == kind:
-            return True
-        own = self._interfaces.get(model_id)
-        return own is not None and any(self.is_a(base, kind) for base in own.extends)
+        return kind in self._hierarchy(model_id)
 
     def kinds_of(self, kind: str) -> list[str]:
         """All models whose twins are of `kind`, itself included when it is uploaded."""

@@ -1,38 +1,24 @@
-"""DTDL v2 and v3 documents to interfaces: as much structure as validating twins needs."""
+"""DTDL documents to interfaces: what Azure Digital Twins makes of models, and refuses besides."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from local.digital_twins.jsontypes import Json, JsonObject
-from local.digital_twins.schemas import GEOMETRIES, PRIMITIVES, Array, Enum, Map, Object, Primitive, Schema
+from local.digital_twins.dtdl import Element, Elements, Fault, InvalidDtdl, UnresolvedReferences, parse
+from local.digital_twins.dtdl.metamodel import PRIMITIVES
+from local.digital_twins.dtdl.standard import geometry_of
+from local.digital_twins.jsontypes import Json
+from local.digital_twins.schemas import Array, Enum, Geometry, Map, Object, Primitive, Schema
 
-_CONTEXT = "dtmi:dtdl:context;"
-_DTMI = re.compile(
-    r"dtmi:[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?(?::[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?)*"
-    r"(?:;[1-9]\d{0,8}(?:\.[1-9]\d{0,5})?)?",
-    re.ASCII,
+_TERMS = {kind: term for term, kind in PRIMITIVES.items()}
+_DTMI_SYNTAX = (
+    "a string that conforms to the DTMI syntax -- see https://github.com/Azure/digital-twin-model-identifier."
 )
-_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9_]*[A-Za-z0-9])?", re.ASCII)
-_NAME_LIMIT = {2: 64, 3: 512}
-_EXTENDS_LIMIT = {2: 2, 3: 1024}
-_CONTENTS_LIMIT = {2: 300, 3: 100_000}
-_ID_LIMIT = 128
-_SCHEMA_DEPTH = 5
-_KINDS = ("Property", "Telemetry", "Relationship", "Component", "Command")
-_DESCRIBED = {"@id", "@type", "comment", "description", "displayName"}
-_KEYS = {
-    "Interface": _DESCRIBED | {"@context", "contents", "extends", "schemas"},
-    "Property": _DESCRIBED | {"name", "schema", "unit", "writable"},
-    "Telemetry": _DESCRIBED | {"name", "schema", "unit"},
-    "Component": _DESCRIBED | {"name", "schema"},
-    "Relationship": _DESCRIBED
-    | {"name", "target", "properties", "writable", "minMultiplicity", "maxMultiplicity"},
-}
+_REFUSED = ("ModelVersionNotSupported", "unrecognizedContextVersion")
+"""The service's code for models in a version of DTDL that it does not take, and the parser's rule."""
 
 
 class DtdlFault(ValueError):
-    """A document is no interface that Azure Digital Twins takes; the text names the place."""
+    """Documents are no interfaces that Azure Digital Twins takes; the text names every place."""
 
     def __init__(self, cause: str, code: str = "DTDLParserError") -> None:
         super().__init__(cause)
@@ -72,231 +58,132 @@ class Interface:
         yield from (*self.properties, *self.components, *self.relationships, *self.telemetries)
 
 
-def is_dtmi(text: str) -> bool:
-    """Whether `text` is a DTMI that a user may give to an interface.
+def parse_interfaces(
+    documents: Iterable[Json], stored: Callable[[Iterable[str]], list[Json]]
+) -> list[Interface]:
+    """The interfaces of one upload, in its order; DtdlFault with every fault.
 
-    >>> is_dtmi("dtmi:millwright:Machine;1"), is_dtmi("dtmi:1st;1")
-    (True, False)
+    `stored` gives the documents of models uploaded before, which these may build on.
     """
-    return _DTMI.fullmatch(text) is not None
+    given = list(documents)
+    try:
+        elements = parse(given, resolve=stored)
+    except InvalidDtdl as exc:
+        code = next((_REFUSED[0] for fault in exc.faults if fault.rule == _REFUSED[1]), "DTDLParserError")
+        raise DtdlFault(" ".join(dict.fromkeys(map(_words, exc.faults))), code) from exc
+    except UnresolvedReferences as exc:
+        raise DtdlFault(
+            "; ".join(
+                f"{source} refers to {target}, which is neither in this request nor uploaded: "
+                "upload it first, or in the same request"
+                for target, source in exc.missing.items()
+            )
+        ) from exc
+    ids = [str(document["@id"]) for document in given if isinstance(document, dict)]
+    if len(ids) < len(given):
+        raise DtdlFault("A model is not a JSON object")
+    _check_service(elements, ids)
+    return [_interface(elements, identifier) for identifier in ids]
 
 
 def parse_interface(document: Json) -> Interface:
-    """The interface that one model document describes. DtdlFault says what is wrong with it."""
+    """The interface that one document describes, whatever it refers to; DtdlFault with its faults."""
     if not isinstance(document, dict):
         raise DtdlFault("A model is not a JSON object")
-    identifier = document.get("@id")
-    if not isinstance(identifier, str):
-        raise DtdlFault(
-            "Top-level element requires an identifer but none provided. Add an '@id' property whose value is "
-            "a string that conforms to the DTMI syntax -- see "
-            "https://github.com/Azure/digital-twin-model-identifier."
-        )
-    if not is_dtmi(identifier) or len(identifier) > _ID_LIMIT:
-        raise DtdlFault(
-            f"Identifier '{identifier}' is invalid. Replace the identifier with a string that conforms to "
-            "the DTMI syntax -- see https://github.com/Azure/digital-twin-model-identifier."
-        )
-    return _Parser(identifier, document).interface()
+    try:
+        elements = parse([document], partial=True)
+    except InvalidDtdl as exc:
+        raise DtdlFault(" ".join(dict.fromkeys(map(_words, exc.faults)))) from exc
+    return _interface(elements, str(document["@id"]))
 
 
-def _list(value: Json) -> list[Json]:
-    """DTDL lets a single value stand for a list of one."""
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _texts(value: Json) -> dict[str, str]:
-    """A localisable string: by language, plain ones are English."""
-    if isinstance(value, str):
-        return {"en": value}
-    if isinstance(value, dict):
-        return {language: text for language, text in value.items() if isinstance(text, str)}
-    return {}
-
-
-class _Parser:
-    """One document's pass; remembers what later parts refer to: version, local schemas."""
-
-    def __init__(self, identifier: str, document: JsonObject) -> None:
-        self._id = identifier
-        self._document = document
-        self._version, self._extended = self._context()
-        self._local: dict[str, JsonObject] = {}
-
-    def interface(self) -> Interface:
-        document = self._document
-        if self._kinds(document) != ["Interface"]:
-            raise DtdlFault(f"{self._id}: the top-level element must be of @type 'Interface'")
-        self._check_keys(document, "Interface", self._id)
-        for schema in _list(document.get("schemas")):
-            if isinstance(schema, dict) and isinstance(schema.get("@id"), str):
-                self._local[str(schema["@id"])] = schema
-        contents = _list(document.get("contents"))
-        if len(contents) > _CONTENTS_LIMIT[self._version]:
-            raise DtdlFault(f"{self._id} has more than {_CONTENTS_LIMIT[self._version]} contents")
-        properties: dict[str, Schema] = {}
-        components: dict[str, str] = {}
-        relationships: dict[str, Relationship] = {}
-        telemetries: set[str] = set()
-        seen: set[str] = set()
-        for content in contents:
-            kind, name, element = self._content(content)
-            if name in seen:
-                raise DtdlFault(
-                    f"{self._id}'s property 'contents' contains more than one element whose property 'name' "
-                    f"has value '{name}'. Change the value of property 'name' to a string value that is "
-                    "unique across all values of 'contents'."
-                )
-            seen.add(name)
-            place = f"{self._id}/{name}"
-            match kind:
-                case "Property":
-                    properties[name] = self._schema(element.get("schema"), place, telemetry=False)
-                case "Telemetry":
-                    self._schema(element.get("schema"), place, telemetry=True)
-                    telemetries.add(name)
-                case "Component":
-                    components[name] = self._reference(element.get("schema"), f"{place}'s schema")
-                case _:
-                    relationships[name] = self._relationship(element, place)
-        return Interface(
-            id=self._id,
-            display_name=_texts(document.get("displayName")),
-            description=_texts(document.get("description")),
-            extends=self._extends(),
-            properties=properties,
-            components=components,
-            relationships=relationships,
-            telemetries=frozenset(telemetries),
-        )
-
-    def _context(self) -> tuple[int, bool]:
-        """DTDL version, and whether extensions other than quantitative types may add keys."""
-        contexts = [c for c in _list(self._document.get("@context")) if isinstance(c, str)]
-        if not contexts or not contexts[0].startswith(_CONTEXT):
-            raise DtdlFault(f"{self._id}: @context must start with a DTDL context such as '{_CONTEXT}3'")
-        version = contexts[0].removeprefix(_CONTEXT)
-        if version not in ("2", "3"):
-            raise DtdlFault(
-                f"{self._id}: DTDL version {version} is not supported", "ModelVersionNotSupported"
+def _words(fault: Fault) -> str:
+    """A fault in the service's words where recorded answers show them, in the parser's otherwise."""
+    match fault.rule:
+        case "missingTopLevelId":
+            return (
+                "Top-level element requires an identifer but none provided. "
+                f"Add an '@id' property whose value is {_DTMI_SYNTAX}"
             )
-        others = [c for c in contexts[1:] if not c.startswith("dtmi:dtdl:extension:quantitativeTypes;")]
-        return int(version), bool(others)
+        case "invalidId":
+            return f"Identifier '{fault.element}' is invalid. Replace the identifier with {_DTMI_SYNTAX}"
+        case _:
+            return f"{fault.message}."
 
-    def _kinds(self, element: JsonObject) -> list[str]:
-        return [t for t in _list(element.get("@type")) if isinstance(t, str) and t in (*_KINDS, "Interface")]
 
-    def _content(self, content: Json) -> tuple[str, str, JsonObject]:
-        if not isinstance(content, dict):
-            raise DtdlFault(f"{self._id}: an element of 'contents' is not an object")
-        kinds = self._kinds(content)
-        if len(kinds) != 1:
-            raise DtdlFault(
-                f"{self._id}: an element of 'contents' needs one @type of {', '.join(_KINDS[:-1])}"
+def _check_service(elements: Elements, ids: list[str]) -> None:
+    """What the service refuses though it is DTDL: commands, and interfaces written inside others."""
+    faults: list[str] = []
+    for element in elements.values():
+        if element.partition not in ids and element.parent not in ids:
+            continue
+        if element.kind == "Command":
+            faults.append(f"{element.id}: Commands are not supported by Azure Digital Twins.")
+        if element.kind == "Interface" and element.parent:
+            faults.append(
+                f"{element.id}: an interface written inside another is not supported; upload it apart."
             )
-        name = self._name(content.get("name"), self._id)
-        if kinds[0] == "Command":
-            raise DtdlFault(f"{self._id}/{name}: Commands are not supported by Azure Digital Twins")
-        self._check_keys(content, kinds[0], f"{self._id}/{name}")
-        return kinds[0], name, content
+    if faults:
+        raise DtdlFault(" ".join(faults))
 
-    def _name(self, name: Json, place: str) -> str:
-        limit = _NAME_LIMIT[self._version]
-        if not isinstance(name, str) or len(name) > limit or not _NAME.fullmatch(name):
-            raise DtdlFault(
-                f"{place} has property 'name' with value '{name}', which does not match the required "
-                f"pattern. A name has at most {limit} letters, digits and _, a letter first."
-            )
-        return name
 
-    def _check_keys(self, element: JsonObject, kind: str, place: str) -> None:
-        unknown = sorted(set(element) - _KEYS[kind])
-        if unknown and not self._extended:
-            raise DtdlFault(f"{place} has property '{unknown[0]}', which is unrecognized for @type {kind}")
+def _interface(elements: Elements, identifier: str) -> Interface:
+    element = elements[identifier]
+    contents = [elements[dtmi] for dtmi in element.links.get("contents", ()) if dtmi in elements]
 
-    def _extends(self) -> tuple[str, ...]:
-        bases = tuple(
-            self._reference(base, f"{self._id}'s extends") for base in _list(self._document.get("extends"))
-        )
-        if len(bases) > _EXTENDS_LIMIT[self._version]:
-            raise DtdlFault(f"{self._id} extends more than {_EXTENDS_LIMIT[self._version]} interfaces")
-        return bases
+    def of(kind: str) -> list[Element]:
+        return [content for content in contents if content.kind == kind]
 
-    def _reference(self, value: Json, place: str) -> str:
-        if isinstance(value, dict):
-            raise DtdlFault(f"{place}: an interface written inside another is not supported")
-        if not isinstance(value, str) or not is_dtmi(value):
-            raise DtdlFault(f"{place} must be the DTMI of an interface")
-        return value
+    return Interface(
+        id=identifier,
+        display_name=_texts(element, "displayName"),
+        description=_texts(element, "description"),
+        extends=tuple(element.links.get("extends", ())),
+        properties={part.name: _schema_of(elements, part) for part in of("Property")},
+        components={part.name: str(part.link("schema")) for part in of("Component")},
+        relationships={part.name: _relationship(elements, part) for part in of("Relationship")},
+        telemetries=frozenset(part.name for part in of("Telemetry")),
+    )
 
-    def _relationship(self, element: JsonObject, place: str) -> Relationship:
-        target = element.get("target")
-        properties: dict[str, Schema] = {}
-        for part in _list(element.get("properties")):
-            if not isinstance(part, dict) or self._kinds(part) != ["Property"]:
-                raise DtdlFault(f"{place}: an element of 'properties' is not a Property")
-            name = self._name(part.get("name"), place)
-            self._check_keys(part, "Property", f"{place}/{name}")
-            if name in properties:
-                raise DtdlFault(f"{place} has more than one property of the name '{name}'")
-            properties[name] = self._schema(part.get("schema"), f"{place}/{name}", telemetry=False)
-        return Relationship(
-            None if target is None else self._reference(target, f"{place}'s target"), properties
-        )
 
-    def _schema(self, value: Json, place: str, *, telemetry: bool, depth: int = 0) -> Schema:
-        if depth > _SCHEMA_DEPTH:
-            raise DtdlFault(f"{place}: schemas are nested more than {_SCHEMA_DEPTH} deep")
-        if isinstance(value, str) and value in self._local:
-            value = self._local[value]
-        if isinstance(value, str):
-            short = value.removeprefix("dtmi:dtdl:instance:Schema:").partition(";")[0]
-            if short in PRIMITIVES:
-                return Primitive(short)
-            if short in GEOMETRIES:
-                return GEOMETRIES[short]
-            raise DtdlFault(f"{place} has schema '{value}', which is neither a DTDL schema nor declared here")
-        if not isinstance(value, dict):
-            raise DtdlFault(f"{place} has no schema")
-        kind = next((k for k in _list(value.get("@type")) if k in ("Array", "Enum", "Map", "Object")), None)
-        match kind:
-            case "Enum":
-                return self._enum(value, place)
-            case "Map":
-                part = value.get("mapValue")
-                inner = part.get("schema") if isinstance(part, dict) else None
-                return Map(self._schema(inner, f"{place}/mapValue", telemetry=telemetry, depth=depth + 1))
-            case "Object":
-                return Object(self._fields(value, place, telemetry=telemetry, depth=depth + 1))
-            case "Array":
-                if self._version == 2 and not telemetry:
-                    raise DtdlFault(f"{place}: an Array is not allowed in a Property of DTDL v2")
-                inner = value.get("elementSchema")
-                return Array(self._schema(inner, f"{place}/element", telemetry=telemetry, depth=depth + 1))
-            case _:
-                raise DtdlFault(f"{place}: a schema's @type must be Array, Enum, Map or Object")
+def _texts(element: Element, name: str) -> dict[str, str]:
+    texts = element.values.get(name)
+    return {language: str(text) for language, text in texts.items()} if isinstance(texts, dict) else {}
 
-    def _fields(self, value: JsonObject, place: str, *, telemetry: bool, depth: int) -> dict[str, Schema]:
-        fields: dict[str, Schema] = {}
-        for part in _list(value.get("fields")):
-            if not isinstance(part, dict):
-                raise DtdlFault(f"{place}: a field is not an object")
-            name = self._name(part.get("name"), place)
-            if name in fields:
-                raise DtdlFault(f"{place} has more than one field of the name '{name}'")
-            fields[name] = self._schema(
-                part.get("schema"), f"{place}/{name}", telemetry=telemetry, depth=depth
-            )
-        return fields
 
-    def _enum(self, value: JsonObject, place: str) -> Enum:
-        of = {"integer": int, "string": str}.get(str(value.get("valueSchema")))
-        if of is None:
-            raise DtdlFault(f"{place}: an Enum's valueSchema must be integer or string")
-        values: set[str | int] = set()
-        for part in _list(value.get("enumValues")):
-            member = part.get("enumValue") if isinstance(part, dict) else None
-            if not isinstance(member, of) or isinstance(member, bool) or member in values:
-                raise DtdlFault(f"{place}: enum values must be different {value.get('valueSchema')}s")
-            values.add(member)
-        return Enum(frozenset(values))
+def _relationship(elements: Elements, element: Element) -> Relationship:
+    target = element.values.get("target")
+    parts = [elements[dtmi] for dtmi in element.links.get("properties", ())]
+    return Relationship(
+        str(target) if target is not None else None,
+        {part.name: _schema_of(elements, part) for part in parts},
+    )
+
+
+def _schema_of(elements: Elements, element: Element) -> Schema:
+    return schema_at(elements, str(element.link("schema")))
+
+
+def schema_at(elements: Elements, dtmi: str) -> Schema:
+    """The schema that an element of a sound model stands for; that has at most five levels."""
+    geometry = geometry_of(dtmi)
+    if geometry is not None:
+        return Geometry(*geometry)
+    element = elements[dtmi]
+
+    def parts(name: str) -> list[Element]:
+        return [elements[part] for part in element.links.get(name, ())]
+
+    match element.kind:
+        case "Array":
+            return Array(schema_at(elements, str(element.link("elementSchema"))))
+        case "Map":
+            (value,) = parts("mapValue")
+            return Map(_schema_of(elements, value))
+        case "Object":
+            return Object({part.name: _schema_of(elements, part) for part in parts("fields")})
+        case "Enum":
+            values = (part.values.get("enumValue") for part in parts("enumValues"))
+            return Enum(frozenset(value for value in values if isinstance(value, str | int)))
+        case kind:
+            return Primitive(_TERMS[kind])

@@ -12,7 +12,7 @@ from local.digital_twins.errors import (
     model_not_found,
     model_referenced,
 )
-from local.digital_twins.interfaces import DtdlFault, Interface, parse_interface
+from local.digital_twins.interfaces import DtdlFault, Interface, parse_interfaces
 from local.digital_twins.jsontypes import Json, JsonObject, dump, parse
 from local.digital_twins.store import Row, Store
 from local.digital_twins.throttle import Throttle
@@ -37,14 +37,14 @@ class Models:
             raise invalid_argument("The body is a JSON array with at least one model.")
         if len(body) > MODELS_PER_REQUEST:
             raise limit_exceeded(f"A request has at most {MODELS_PER_REQUEST} models.")
+        documents = _documents(body)
+        taken = [identifier for identifier in map(_id_of, documents) if identifier in self._store.catalog]
+        if taken:
+            raise model_exists(taken)
         try:
-            interfaces, documents = self._parsed(body)
-            taken = [interface.id for interface in interfaces if interface.id in self._store.catalog]
-            if taken:
-                raise model_exists(taken)
-            self._store.catalog.check(interfaces)
+            interfaces = parse_interfaces(body, self._stored)
         except DtdlFault as exc:
-            raise invalid_model(str(exc), exc.code) from exc
+            raise invalid_model(str(exc).removesuffix("."), exc.code) from exc
         (count,) = self._store.rows("SELECT count(*) FROM models")[0]
         if int(count) + len(interfaces) > MODELS_LIMIT:
             raise limit_exceeded(f"An instance has at most {MODELS_LIMIT} models.")
@@ -54,7 +54,7 @@ class Models:
 
     def get(self, model_id: str, *, definition: bool) -> JsonObject:
         self._throttle.instance("model requests")
-        return _answer(self._model(model_id), definition=definition)
+        return self._answer(self._model(model_id), definition=definition)
 
     def list_all(
         self, *, after: int, limit: int, definition: bool, dependencies_for: Iterable[str]
@@ -71,7 +71,7 @@ class Models:
         rows = self._store.models(after, -1)
         found = [row for row in rows if wanted is None or row[0] in wanted]
         page = found[:limit]
-        items = [_answer(row[:4], definition=definition) for row in page]
+        items = [self._answer(row[:4], definition=definition) for row in page]
         return items, int(page[-1][4]) if len(found) > limit else None
 
     def decommission(self, model_id: str, flag: bool) -> None:
@@ -99,28 +99,36 @@ class Models:
             raise model_not_found(model_id)
         return row
 
-    def _parsed(self, body: list[Json]) -> tuple[list[Interface], list[JsonObject]]:
-        interfaces: dict[str, Interface] = {}
-        documents: list[JsonObject] = []
-        for document in body:
-            interface = parse_interface(document)
-            if interface.id in interfaces:
-                raise DtdlFault(f"{interface.id} is more than once in this request")
-            assert isinstance(document, dict)
-            if len(dump(document)) > MODEL_LIMIT_BYTES:
-                raise limit_exceeded(f"Model {interface.id} is larger than 1 MB.")
-            interfaces[interface.id] = interface
-            documents.append(document)
-        return list(interfaces.values()), documents
+    def _stored(self, ids: Iterable[str]) -> list[Json]:
+        """The documents of uploaded models out of `ids`."""
+        rows = [self._store.model(model_id) for model_id in ids if model_id in self._store.catalog]
+        return [_document(row) for row in rows if row is not None]
+
+    def _answer(self, row: Row, *, definition: bool) -> JsonObject:
+        model_id, _, uploaded, decommissioned = row
+        interface = self._store.catalog[str(model_id)]
+        answer = _metadata(interface, str(uploaded), decommissioned=bool(decommissioned))
+        if definition:
+            answer["model"] = _document(row)
+        return answer
 
 
-def _answer(row: Row, *, definition: bool) -> JsonObject:
-    _, document, uploaded, decommissioned = row
-    parsed = parse(bytes(document)) if isinstance(document, bytes) else None
-    answer = _metadata(parse_interface(parsed), str(uploaded), decommissioned=bool(decommissioned))
-    if definition:
-        answer["model"] = parsed
-    return answer
+def _documents(body: list[Json]) -> list[JsonObject]:
+    documents = [document for document in body if isinstance(document, dict)]
+    for document in documents:
+        if len(dump(document)) > MODEL_LIMIT_BYTES:
+            raise limit_exceeded(f"Model {_id_of(document)} is larger than 1 MB.")
+    return documents
+
+
+def _id_of(document: JsonObject) -> str:
+    return str(document.get("@id", ""))
+
+
+def _document(row: Row) -> Json:
+    document = row[1]
+    assert isinstance(document, bytes)
+    return parse(document)
 
 
 def _metadata(interface: Interface, uploaded: str, *, decommissioned: bool) -> JsonObject:

@@ -1,11 +1,13 @@
 """DTDL schemas and whether a value conforms to one."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import assert_never
 
+from local.digital_twins.dtdl.literals import is_duration
 from local.digital_twins.jsontypes import Json
 
 STRING_LIMIT_BYTES = 4096
@@ -47,26 +49,16 @@ class Geometry:
 
 type Schema = Primitive | Enum | Object | Map | Array | Geometry
 
-GEOMETRIES = {
-    "point": Geometry("Point", 0),
-    "multiPoint": Geometry("MultiPoint", 1),
-    "lineString": Geometry("LineString", 1),
-    "multiLineString": Geometry("MultiLineString", 2),
-    "polygon": Geometry("Polygon", 2),
-    "multiPolygon": Geometry("MultiPolygon", 3),
-}
-PRIMITIVES = frozenset(
-    {"boolean", "date", "dateTime", "double", "duration", "float", "integer", "long", "string", "time"}
-)
-_DURATION = re.compile(
-    r"-?P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII
-)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CLOCK = r"\d\d:\d\d:\d\d(\.\d+)?"
-_TIME = re.compile(rf"{_CLOCK}(Z|[+-]\d\d:\d\d)?", re.ASCII)
-_DATETIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_OFFSET = r"(Z|[+-]\d\d:\d\d)"
+_TIME = re.compile(rf"{_CLOCK}{_OFFSET}", re.ASCII)
+_DATETIME = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}{_OFFSET}", re.ASCII)
+_INSTANT = re.compile(rf"\d{{4}}-\d\d-\d\dT{_CLOCK}{_OFFSET}?", re.ASCII)
 _INT32 = 2**31
 _INT64 = 2**63
+_FLOAT_MAX = 3.402823466e38
+_DOUBLE_MAX = 1.7976931348623157e308
 
 
 def fault(schema: Schema, value: Json, place: str) -> str | None:
@@ -101,7 +93,7 @@ def fault(schema: Schema, value: Json, place: str) -> str | None:
                 for key, part in value.items()
             )
         case Geometry(kind, nesting):
-            if not isinstance(value, dict) or value.get("type") != kind:
+            if not isinstance(value, dict) or value.get("type") != kind or len(value) != 2:
                 return _mismatch(place, kind)
             return None if _are_positions(value.get("coordinates"), nesting) else _mismatch(place, kind)
         case _:
@@ -120,8 +112,10 @@ def _is_primitive(name: str, value: Json) -> bool:
     match name:
         case "boolean":
             return isinstance(value, bool)
-        case "double" | "float":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "double":
+            return _is_number(value, _DOUBLE_MAX)
+        case "float":
+            return _is_number(value, _FLOAT_MAX)
         case "integer":
             return _is_integer(value, _INT32)
         case "long":
@@ -130,6 +124,12 @@ def _is_primitive(name: str, value: Json) -> bool:
             if not isinstance(value, str):
                 return False
             return _is_text(name, value)
+
+
+def _is_number(value: Json, largest: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return -largest <= value <= largest and math.isfinite(value)
 
 
 def _is_integer(value: Json, bound: int) -> bool:
@@ -141,21 +141,24 @@ def _is_text(name: str, text: str) -> bool:
         case "string":
             return len(text) <= STRING_LIMIT_BYTES and len(text.encode()) <= STRING_LIMIT_BYTES
         case "duration":
-            return _DURATION.fullmatch(text) is not None
+            return is_duration(text)
         case "date":
             return _DATE.fullmatch(text) is not None and _parses(date.fromisoformat, text)
         case "time":
-            day = f"2000-01-01T{text}"
-            return _TIME.fullmatch(text) is not None and _parses(datetime.fromisoformat, day)
+            return _TIME.fullmatch(text) is not None and _is_instant(f"2000-01-01T{text}")
         case "dateTime":
-            return is_datetime(text)
+            return _DATETIME.fullmatch(text) is not None and _is_instant(text)
         case _:
             return False
 
 
 def is_datetime(text: str) -> bool:
-    """Whether `text` is a date-time as in RFC 3339; the offset may be missing, as the service allows."""
-    return _DATETIME.fullmatch(text) is not None and _parses(datetime.fromisoformat, text)
+    """Whether `text` is a source time: a date-time as in ISO 8601, whose offset may be missing."""
+    return _INSTANT.fullmatch(text) is not None and _is_instant(text)
+
+
+def _is_instant(text: str) -> bool:
+    return not text[11:].startswith("24") and _parses(datetime.fromisoformat, text)
 
 
 def _parses(parser: Callable[[str], object], text: str) -> bool:
@@ -171,4 +174,4 @@ def _are_positions(value: Json, nesting: int) -> bool:
         return False
     if nesting:
         return all(_are_positions(part, nesting - 1) for part in value)
-    return len(value) in (2, 3) and all(_is_primitive("double", part) for part in value)
+    return len(value) in (2, 3) and all(_is_number(part, _DOUBLE_MAX) for part in value)
