@@ -12,11 +12,10 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-from local.cosmos import auth, resources
-from local.cosmos.errors import CosmosError, not_found, not_implemented, too_large
+from local.cosmos import access, addresses, auth, offers, resources, scripts
+from local.cosmos.errors import CosmosError, forbidden, not_found, too_large
 from local.cosmos.items import Items
 from local.cosmos.json_types import dump
-from local.cosmos.partition import PartitionKeyRange, even_ranges
 from local.cosmos.queries import Queries
 from local.cosmos.store import Store
 from local.cosmos.upkeep import Upkeep
@@ -26,16 +25,17 @@ from local.meter import Meter
 from local.service import Clock, bind
 
 RANGES_SETTING = "MILLWRIGHT_COSMOS_PARTITION_KEY_RANGES"
+RESOURCE_TOKEN = ("type=resource", "type%3dresource")
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 SHUTDOWN_S = 2.0
 """How long a stop waits for requests that are not finished, half-open ones among them."""
 
 
-def ranges_from_environment() -> tuple[PartitionKeyRange, ...]:
+def ranges_from_environment() -> int:
     text = os.environ.get(RANGES_SETTING, "1")
     if not text.isdigit() or not 1 <= int(text) <= 64:
         raise ValueError(f"{RANGES_SETTING}={text!r} is no number of ranges: give a number from 1 to 64")
-    return even_ranges(int(text))
+    return int(text)
 
 
 class Cosmos:
@@ -49,15 +49,15 @@ class Cosmos:
         self._ports = dict(ports)
         self._clock = clock
         self._meter = Meter()
-        self._ranges = ranges_from_environment()
+        self._fewest_ranges = ranges_from_environment()
 
     async def start(self) -> dict[str, str]:
         sock = bind(self.name, "http", self._ports["http"])
         self._ports["http"] = sock.getsockname()[1]
-        self._store = Store(self._home.database(self.name), self._clock)
+        self._store = Store(self._home.database(self.name), self._clock, self._fewest_ranges)
         self._key = self._store.master_key()
-        self._queries = Queries(self._store, self._ranges)
-        self._items = Items(self._store, self._ranges, self._queries)
+        self._queries = Queries(self._store)
+        self._items = Items(self._store, self._queries)
         server = web.Server(self._handle, request_factory=_request, access_log=None)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
@@ -95,14 +95,7 @@ class Cosmos:
     async def _answer(self, call: Call) -> Reply:
         if call.path == ("_local", "meter"):
             return Reply(200, dump({**self._meter.snapshot()}), charge=0.0, kind="")
-        auth.check(
-            self._key,
-            authorization=call.headers.get("authorization"),
-            date=call.headers.get("x-ms-date") or call.headers.get("date", ""),
-            verb=call.verb,
-            resource=call.signed_resource(),
-            now=self._clock(),
-        )
+        call = self._authorized(call)
         match call.path:
             case ():
                 return resources.account(call.origin)
@@ -110,6 +103,8 @@ class Cosmos:
                 return resources.databases(self._store, call)
             case ("dbs", _):
                 return resources.database(self._store, call)
+            case ("dbs", _, "users", *_):
+                return access.users(self._store, call)
             case ("dbs", _, "colls"):
                 return resources.containers(self._store, call)
             case ("dbs", _, "colls", _):
@@ -117,9 +112,30 @@ class Cosmos:
             case ("dbs", database, "colls", name, *rest):
                 return await self._inside(call, self._store.owner(database, name), rest)
             case ("offers", *_):
-                raise not_implemented("throughput settings (offers)")
+                return offers.answer(self._store, call)
             case _:
                 raise not_found()
+
+    def _authorized(self, call: Call) -> Call:
+        """The call with names in its path, if its caller may make it; 401 or 403 if not."""
+        authorization = call.headers.get("authorization")
+        rids = addresses.by_rid(self._store, call)
+        if authorization and authorization.lower().startswith(RESOURCE_TOKEN):
+            grant = access.grant(self._store, authorization)
+            if not grant.admits(call):
+                raise forbidden(
+                    "Insufficient permissions provided in the authorization header for the request."
+                )
+        else:
+            auth.check(
+                self._key,
+                authorization=authorization,
+                date=call.headers.get("x-ms-date") or call.headers.get("date", ""),
+                verb=call.verb,
+                resource=addresses.signed(call, rids=rids),
+                now=self._clock(),
+            )
+        return addresses.named(self._store, call) if rids else call
 
     async def _inside(self, call: Call, container: resources.Container, rest: list[str]) -> Reply:
         match rest:
@@ -128,17 +144,20 @@ class Cosmos:
             case ["docs", _]:
                 return self._items.document(call, container)
             case ["pkranges"]:
-                return resources.partition_key_ranges(container, self._ranges, call)
+                return resources.partition_key_ranges(container, call)
             case ["operations", "partitionkeydelete"]:
                 return self._items.delete_partition(call, container)
-            case ["sprocs" | "triggers" | "udfs" | "conflicts" as what, *_]:
-                raise not_implemented(what)
+            case ["sprocs" | "triggers" | "udfs" as kind, *names]:
+                return scripts.answer(self._store, call, container, kind, names)
+            case ["conflicts", *names]:
+                return scripts.conflicts(call, container, names)
             case _:
                 raise not_found()
 
     def _response(self, reply: Reply, activity_id: str) -> web.Response:
         if reply.kind:
-            self._meter.add("request_units", reply.charge)
+            if reply.kind != "metadata":  # served from what Azure reserves for itself, not billed
+                self._meter.add("request_units", reply.charge)
             self._meter.add(f"{reply.kind}_operations")
         headers = {
             "x-ms-request-charge": f"{reply.charge:.2f}",

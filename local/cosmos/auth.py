@@ -14,14 +14,15 @@ VALIDITY = timedelta(minutes=15)
 
 
 @lru_cache(maxsize=16)
-def _secret(key: str) -> bytes:
+def secret(key: str) -> bytes:
+    """The account's key as bytes."""
     return base64.b64decode(key)
 
 
 def signature(key: str, verb: str, resource_type: str, resource_link: str, date: str) -> bytes:
     """HMAC-SHA256 over verb, type, link and date ("Access control" in Cosmos DB's REST reference)."""
     payload = signed_payload(verb, resource_type, resource_link, date)
-    return hmac.digest(_secret(key), payload.encode(), "sha256")
+    return hmac.digest(secret(key), payload.encode(), "sha256")
 
 
 def signed_payload(verb: str, resource_type: str, resource_link: str, date: str) -> str:
@@ -40,8 +41,8 @@ def check(
     kind, given = fields.get("type"), fields.get("sig")
     if kind != "master" or not given:
         raise unauthorized(
-            "The local Cosmos DB knows master keys only, no tokens of the type given."
-            if kind in ("aad", "resource")
+            "The local Cosmos DB knows master keys and resource tokens, no Microsoft Entra ID tokens."
+            if kind == "aad"
             else "The authorization header is in an invalid format: type=master&ver=1.0&sig=... is expected."
         )
     _check_date(date, now)

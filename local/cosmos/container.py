@@ -1,6 +1,5 @@
 """A container's definition, parsed: what its documents must obey."""
 
-import base64
 import struct
 from dataclasses import dataclass, field
 
@@ -8,19 +7,14 @@ from local.cosmos.errors import bad_request
 from local.cosmos.indexing import IndexingPolicy
 from local.cosmos.json_types import Json, JsonObject, number
 from local.cosmos.partition import PartitionKeyDefinition, split_path
+from local.cosmos.query.computed import parse_properties
+from local.cosmos.query.tree import Query
+from local.cosmos.ranges import PartitionKeyRange
+from local.cosmos.rid import Owner, encode_rid
 
 MAX_TTL_S = 2**31 - 1
 MAX_UNIQUE_KEYS = 10
 MAX_UNIQUE_PATHS = 16
-
-
-def encode_rid(raw: bytes) -> str:
-    """Resource ids are base64 with '-' for '/', for they stand in URLs."""
-    return base64.b64encode(raw).decode().replace("/", "-")
-
-
-def database_rid(number: int) -> str:
-    return encode_rid(struct.pack(">I", number))
 
 
 def valid_ttl(value: Json, name: str) -> int:
@@ -41,15 +35,19 @@ class Container:
     number: int
     database: int
     id: str
+    path: str
+    """Its address by name, percent-encoded where headers need it."""
     body: JsonObject
     lsn: int
     """Number of the latest committed write: assigned in commit order, never used twice."""
+    ranges: tuple[PartitionKeyRange, ...]
     reserved: int = field(init=False)
     """Numbers up to this one are on disk as spent."""
     key: PartitionKeyDefinition = field(init=False)
     indexing: IndexingPolicy = field(init=False)
     default_ttl_s: int | None = field(init=False)
     unique_keys: tuple[tuple[tuple[str, ...], ...], ...] = field(init=False)
+    computed: dict[str, Query] = field(init=False)
     rid: str = field(init=False)
     rid_bytes: bytes = field(init=False)
     table: str = field(init=False)
@@ -70,7 +68,13 @@ class Container:
         self.indexing = IndexingPolicy(body.get("indexingPolicy"))
         ttl = body.get("defaultTtl")
         self.default_ttl_s = None if ttl is None else valid_ttl(ttl, "defaultTtl")
+        self.computed = parse_properties(body.get("computedProperties"))
         self.unique_keys = parse_unique_keys(body.get("uniqueKeyPolicy"))
+
+    @property
+    def owner(self) -> Owner:
+        """The container as the owner of its scripts."""
+        return Owner(self.rid_bytes, str(self.body["_self"]))
 
     def document_rid(self, seq: int) -> str:
         return encode_rid(self.rid_bytes + struct.pack(">Q", seq))

@@ -21,8 +21,8 @@ from local.cosmos.json_types import Json, JsonObject, dump
 from local.cosmos.partition import PartitionKeyValue
 from local.cosmos.patch import apply_patch, parse_patch
 from local.cosmos.store import Store
+from local.cosmos.wire import MAX_DOCUMENT_BYTES
 
-MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 MAX_ID_BYTES = 1023
 SERVICE_PROPERTIES = ("_rid", "_self", "_etag", "_attachments", "_ts", "_lsn")
 FORBIDDEN_IN_IDS = frozenset("/\\?#")
@@ -193,10 +193,8 @@ class Documents:
     ) -> Outcome:
         container = self._container
         ts = int(self._store.clock())
-        ttl = document.get("ttl")
+        ttl = valid_ttl(document["ttl"], "ttl") if "ttl" in document else None
         expires_at = None
-        if ttl is not None:
-            ttl = valid_ttl(ttl, "ttl")
         if container.default_ttl_s is not None:
             seconds = container.default_ttl_s if ttl is None else ttl
             expires_at = ts + seconds if seconds > 0 else None

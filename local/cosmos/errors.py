@@ -24,11 +24,6 @@ def bad_request(message: str, sub_status: int | None = None) -> CosmosError:
     return CosmosError(HTTPStatus.BAD_REQUEST, "BadRequest", message, sub_status)
 
 
-def invalid_content(message: str) -> CosmosError:
-    """Words of the storage layer come wrapped in an `Errors` list."""
-    return bad_request(f'Message: {{"Errors":["{message}"]}}')
-
-
 def partition_key_mismatch() -> CosmosError:
     return bad_request(
         "PartitionKey extracted from document doesn't match the one specified in the header. "

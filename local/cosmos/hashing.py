@@ -1,4 +1,6 @@
-"""Effective partition keys, hash version 2: where in the key space 00..3F..FF a partition key value lies.
+"""Effective partition keys: where in the key space a partition key value lies.
+
+Version 2 spreads values over 00..3F..FF; `hashing_v1.py` has the one before it.
 
 The algorithm is public (MurmurHash3 x64 128 by Austin Appleby, public domain); how Cosmos DB
 feeds values to it is what its SDKs do on the client to find a partition. A test holds ours equal

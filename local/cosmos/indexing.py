@@ -17,6 +17,29 @@ class _Rule:
     included: bool
 
 
+ETAG_EXCLUDED: JsonObject = {"path": '/"_etag"/?'}
+
+
+def completed(policy: Json) -> JsonObject:
+    """A policy as the service keeps it: what was left out added, old kinds of indexes dropped."""
+    given: JsonObject = dict(policy) if isinstance(policy, dict) else {}
+    mode = str(given.get("indexingMode", "consistent")).lower()
+    found: JsonObject = {"indexingMode": mode, "automatic": mode != "none", **given}
+    found["indexingMode"] = mode
+    if mode == "none":
+        return {"indexingMode": mode, "automatic": False, "includedPaths": [], "excludedPaths": []}
+    included, excluded = found.get("includedPaths"), found.get("excludedPaths")
+    paths = [one for one in included if isinstance(one, dict)] if isinstance(included, list) else []
+    found["includedPaths"] = [
+        {name: value for name, value in one.items() if name != "indexes"} for one in paths
+    ] or [{"path": "/*"}]
+    kept = [one for one in excluded if isinstance(one, dict)] if isinstance(excluded, list) else []
+    if ETAG_EXCLUDED["path"] not in [one.get("path") for one in kept]:
+        kept = [*kept, ETAG_EXCLUDED]
+    found["excludedPaths"] = [*kept]
+    return found
+
+
 class IndexingPolicy:
     """Answers for one container's policy. The longest matching path decides."""
 
@@ -57,7 +80,7 @@ def _rules(listed: Json, *, included: bool) -> list[_Rule]:
         path = one.get("path") if isinstance(one, dict) else None
         if isinstance(path, str):
             steps = tuple(step.strip('"') for step in path.split("/") if step)
-            below = steps[-1:] == ("*",)
+            below = steps[-1:] == ("*",) or not steps
             rules.append(_Rule(tuple(step for step in steps if step not in ("*", "?")), below, included))
     return rules
 

@@ -2,24 +2,27 @@
 
 from email.utils import parsedate_to_datetime
 
-from local.cosmos import batch, change_feed, charges
+from local.cosmos import batch, change_feed, charges, scripts
 from local.cosmos.batch import SLOTS_PER_CHANGE
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
 from local.cosmos.documents import Conditions, Documents, Outcome
 from local.cosmos.errors import (
     COLLECTION_RID_MISMATCH,
+    PARTITION_KEY_MISMATCH,
     CosmosError,
     bad_request,
     method_not_allowed,
     not_implemented,
     partition_key_range_gone,
+    too_large,
 )
 from local.cosmos.json_types import dump, parse_json, parse_object
-from local.cosmos.partition import PartitionKeyRange, PartitionKeyValue
+from local.cosmos.partition import PartitionKeyValue
 from local.cosmos.queries import Queries
+from local.cosmos.ranges import holding
 from local.cosmos.store import Store
-from local.cosmos.wire import Call, Reply
+from local.cosmos.wire import Call, Reply, session_headers, too_long
 
 PARTITION_KEY = "x-ms-documentdb-partitionkey"
 WRITES = frozenset({"create", "upsert", "replace", "patch", "delete"})
@@ -28,15 +31,15 @@ WRITES = frozenset({"create", "upsert", "replace", "patch", "delete"})
 class Items:
     """Everything below `/dbs/{database}/colls/{container}/docs`."""
 
-    def __init__(self, store: Store, ranges: tuple[PartitionKeyRange, ...], queries: Queries) -> None:
+    def __init__(self, store: Store, queries: Queries) -> None:
         self._store = store
-        self._ranges = ranges
         self._queries = queries
         self._documents: dict[int, Documents] = {}
 
     async def feed(self, call: Call, container: Container) -> Reply:
         """`/docs`: create, upsert, batch, query, read feed, change feed."""
         _check_rid(call, container)
+        scripts.refuse_triggers(self._store, call, container)
         if call.verb == "POST":
             if call.flag("x-ms-cosmos-is-batch-request"):
                 return self._batch(call, container)
@@ -56,6 +59,9 @@ class Items:
         documents = self._of(container)
         if call.verb == "GET":
             return self._reply(call, container, key, "read", documents.read(key, name, when))
+        scripts.refuse_triggers(self._store, call, container)
+        if too_long(call):
+            raise too_large()
         body = parse_object(call.body) if call.verb in ("PUT", "PATCH") else {}
         with self._store.transaction(container) as lsn:
             change = lsn * SLOTS_PER_CHANGE
@@ -88,16 +94,18 @@ class Items:
         low, high = "", "FF"
         range_id = call.headers.get("x-ms-documentdb-partitionkeyrangeid")
         if range_id is not None:
-            named = next((one for one in self._ranges if one.id == range_id.rpartition(",")[2]), None)
+            named = next((one for one in container.ranges if one.id == range_id.rpartition(",")[2]), None)
             if named is None:
                 raise partition_key_range_gone()
             low, high = named.low, named.high
         start, end = call.headers.get("x-ms-start-epk"), call.headers.get("x-ms-end-epk")
         if start is not None and end is not None:
-            low, high = max(low, start), min(high, end)
+            low, high = max(low, start.upper()), min(high, end.upper())
         return Scope(low=low, high=high)
 
     def _insert(self, call: Call, container: Container) -> Reply:
+        if too_long(call):
+            raise too_large()
         body = parse_object(call.body)
         if PARTITION_KEY in call.headers:
             key = self._whole_key(call, container)
@@ -114,7 +122,7 @@ class Items:
         return self._reply(call, container, key, "upsert" if upsert else "create", outcome)
 
     def _batch(self, call: Call, container: Container) -> Reply:
-        key = self._whole_key(call, container)
+        key = self._batch_key(call, container)
         if not call.flag("x-ms-cosmos-batch-atomic"):
             raise not_implemented("batches that are not atomic")
         status, outcomes = batch.execute(
@@ -156,6 +164,16 @@ class Items:
             self._documents[container.number] = Documents(self._store, container)
         return self._documents[container.number]
 
+    def _batch_key(self, call: Call, container: Container) -> PartitionKeyValue:
+        key = container.key.of_header(call.headers.get(PARTITION_KEY, ""))
+        if not container.key.is_whole(key):
+            raise bad_request(
+                "Partition key provided either doesn't correspond to definition in the collection or doesn't "
+                "match partition key field values specified in the document.",
+                PARTITION_KEY_MISMATCH,
+            )
+        return key
+
     def _whole_key(self, call: Call, container: Container) -> PartitionKeyValue:
         header = call.headers.get(PARTITION_KEY)
         if header is None:
@@ -174,8 +192,7 @@ class Items:
         return Reply(outcome.status, body, headers, outcome.charge, kind)
 
     def _session(self, container: Container, effective: str) -> dict[str, str]:
-        at = next((one.id for one in self._ranges if one.low <= effective < one.high), "0")
-        return {"x-ms-session-token": f"{at}:-1#{container.lsn}", "lsn": str(container.lsn)}
+        return session_headers(container, holding(container.ranges, effective).id)
 
 
 def _since(call: Call) -> float:

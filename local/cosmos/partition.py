@@ -1,12 +1,13 @@
 """Partition keys: how a container defines them, where a document holds them, how a header says them."""
 
+import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 import orjson
 
-from local.cosmos.errors import bad_request, not_implemented, partition_key_mismatch
+from local.cosmos.errors import bad_request
 from local.cosmos.hashing import Component, effective_partition_key
+from local.cosmos.hashing_v1 import effective_partition_key_v1
 from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined, parse_json
 
 MAX_LEVELS = 3
@@ -37,10 +38,11 @@ class PartitionKeyDefinition:
 
     paths: tuple[tuple[str, ...], ...]
     multi_hash: bool
+    version_1: bool = False
 
     @classmethod
     def parse(cls, value: Json) -> "PartitionKeyDefinition":
-        """Refuses what Azure refuses; hash version 1 (which no SDK asks for today) with 501."""
+        """Refuses what Azure refuses."""
         if not isinstance(value, dict):
             raise bad_request("The partition key definition is missing or invalid.")
         kind = value.get("kind", "Hash")
@@ -53,19 +55,19 @@ class PartitionKeyDefinition:
             raise bad_request("Too many partition key paths: a key of kind Hash has exactly one.")
         if len(paths) > MAX_LEVELS:
             raise bad_request(f"Too many partition key paths: at most {MAX_LEVELS} are supported.")
-        if value.get("version", 2) != 2:
-            raise not_implemented("partition keys of hash version 1")
-        return cls(tuple(split_path(path) for path in paths), kind == "MultiHash")
+        version = value.get("version", 2)
+        if version not in (1, 2) or (version == 1 and kind == "MultiHash"):
+            raise bad_request(f"The partition key version '{version}' is invalid.")
+        return cls(tuple(split_path(path) for path in paths), kind == "MultiHash", version == 1)
 
     def of_document(self, document: JsonObject) -> PartitionKeyValue:
+        """The value that a document holds; an object or array at the path counts as no value."""
         components: list[Component] = []
         for path in self.paths:
             found: Json | Undefined = document
             for step in path:
                 found = found.get(step, UNDEFINED) if isinstance(found, dict) else UNDEFINED
-            if isinstance(found, dict | list):
-                raise partition_key_mismatch()
-            components.append(found)
+            components.append(UNDEFINED if isinstance(found, dict | list) else found)
         return self._value(components)
 
     def of_header(self, header: str) -> PartitionKeyValue:
@@ -112,36 +114,23 @@ class PartitionKeyDefinition:
         return PartitionKeyValue(
             tuple(components),
             orjson.dumps([_canonical(one) for one in components]).decode(),
-            effective_partition_key(tuple(components), multi_hash=self.multi_hash),
+            effective_partition_key_v1(components[0])
+            if self.version_1
+            else effective_partition_key(tuple(components), multi_hash=self.multi_hash),
         )
 
 
+_STEP = re.compile(r"""/(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^/"']+))""", re.S)
+
+
 def split_path(path: Json) -> tuple[str, ...]:
-    """`/a/"b c"/d` as its steps. Anything that does not start with a slash is refused.
+    """`/a/"b/c"/d` as its steps; a step in quotes may contain slashes. Anything else is refused.
 
-    >>> split_path('/a/"b c"')
-    ('a', 'b c')
+    >>> split_path('/a/"b/c"')
+    ('a', 'b/c')
     """
-    if not isinstance(path, str) or not path.startswith("/") or path == "/":
+    given = path.rstrip("/") if isinstance(path, str) else ""
+    found = list(_STEP.finditer(given))
+    if not found or "".join(step[0] for step in found) != given:
         raise bad_request(f"The path '{path}' is invalid: paths start with '/'.")
-    return tuple(step.strip('"') for step in path[1:].rstrip("/").split("/"))
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionKeyRange:
-    """A physical partition's share of the effective key space: low <= key < high."""
-
-    id: str
-    low: str
-    high: str
-
-
-def even_ranges(count: int) -> tuple[PartitionKeyRange, ...]:
-    """The key space (hashes below 40..) cut into equal shares, as the service does at creation.
-
-    >>> [(one.low, one.high) for one in even_ranges(2)]
-    [('', '1FFFFFFFFFFFFFFF'), ('1FFFFFFFFFFFFFFF', 'FF')]
-    """
-    cuts = [f"{(0x3FFFFFFFFFFFFFFF * i) // count:016X}" for i in range(1, count)]
-    bounds = ["", *cuts, "FF"]
-    return tuple(PartitionKeyRange(str(i), low, high) for i, (low, high) in enumerate(pairwise(bounds)))
+    return tuple(next(group for group in step.groups() if group is not None) for step in found)

@@ -1,5 +1,6 @@
 """Queries over REST: who may ask what where, the gateway's query plan, pages."""
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from sqlite3 import Connection
@@ -8,16 +9,19 @@ from local.cosmos import charges
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
 from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request
-from local.cosmos.json_types import Json, JsonObject, dump, parse_object
-from local.cosmos.partition import PartitionKeyRange
-from local.cosmos.query import engine, plan
+from local.cosmos.feeds import query_parameters
+from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined, dump, parse_object
+from local.cosmos.partition import PartitionKeyValue
+from local.cosmos.query import engine, metrics, plan
+from local.cosmos.query.computed import substituted
 from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.parser import parse
 from local.cosmos.query.program import compile_query
+from local.cosmos.query.pushdown import Pushdown
 from local.cosmos.query.tree import Query
-from local.cosmos.resources import query_parameters
+from local.cosmos.ranges import holding
 from local.cosmos.store import Store, connect
-from local.cosmos.wire import Call, Reply
+from local.cosmos.wire import Call, Reply, session_headers
 
 DEFAULT_PAGE = 1000
 CROSS_PARTITION_DISABLED = (
@@ -36,9 +40,8 @@ NOT_SERVABLE = (
 class Queries:
     """Runs queries, each on a connection of its own, so that writers never wait for readers."""
 
-    def __init__(self, store: Store, ranges: tuple[PartitionKeyRange, ...]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._ranges = ranges
         self._idle: list[Connection] = []
         self._indexes = Indexes(store.connection)
 
@@ -54,29 +57,29 @@ class Queries:
         if not isinstance(text, str):
             raise bad_request("The query text is missing or invalid.")
         parameters = query_parameters(given)
-        query = parse(text)
+        query = substituted(parse(text), container.computed)
         if call.flag("x-ms-cosmos-is-query-plan-request"):
             features = call.headers.get("x-ms-cosmos-supported-query-features", "")
             body = plan.query_plan(text, query, parameters, frozenset(features.replace(" ", "").split(",")))
             return Reply(200, dump(body), kind="query_plan")
-        self._admit(call, query)
+        pinned = None if _narrowed(call) else _pinned(container, query, parameters)
+        if pinned is None or call.flag("x-ms-documentdb-query-enablecrosspartition"):
+            self._admit(call, container, query)
+        else:
+            scope = Scope(pk=pinned.canonical)
         return await self._page(call, container, scope, query, parameters)
 
     async def read_all(self, call: Call, container: Container, scope: Scope) -> Reply:
         """The plain feed of all documents, in the order of their creation."""
         return await self._page(call, container, scope, parse("SELECT * FROM c"), {})
 
-    def _admit(self, call: Call, query: Query) -> None:
+    def _admit(self, call: Call, container: Container, query: Query) -> None:
         """What the gateway lets pass: inside one partition everything, across them what needs no merging."""
-        narrowed = (
-            "x-ms-documentdb-partitionkey" in call.headers
-            or "x-ms-documentdb-partitionkeyrangeid" in call.headers
-        )
-        if narrowed:
+        if _narrowed(call):
             return
         if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
             raise bad_request(CROSS_PARTITION_DISABLED)
-        if plan.needs_client(query) and (len(self._ranges) > 1 or plan.unmergeable(query)):
+        if plan.needs_client(query) and (len(container.ranges) > 1 or plan.unmergeable(query)):
             raise bad_request(NOT_SERVABLE, CROSS_PARTITION_QUERY_NOT_SERVABLE)
 
     async def _page(
@@ -84,6 +87,7 @@ class Queries:
     ) -> Reply:
         limit = call.page_size(DEFAULT_PAGE)
         with self._reader() as connection:
+            started = time.perf_counter()
             request = engine.Request(
                 connection=connection,
                 indexes=self._indexes,
@@ -100,14 +104,17 @@ class Queries:
         body: JsonObject = {"_rid": container.rid, "Documents": results, "_count": len(results)}
         headers = {
             "x-ms-item-count": str(len(results)),
-            "x-ms-session-token": f"{self._range_of(call, scope)}:-1#{container.lsn}",
+            **session_headers(container, _range_of(call, container, scope)),
         }
+        if call.flag("x-ms-documentdb-populatequerymetrics"):
+            headers["x-ms-documentdb-query-metrics"] = metrics.of_page(
+                page, results, time.perf_counter() - started
+            )
+        if call.flag("x-ms-cosmos-populateindexmetrics"):
+            headers["x-ms-cosmos-index-utilization"] = metrics.index_utilization(request)
         if page.continuation:
             headers["x-ms-continuation"] = page.continuation
         return Reply(200, dump(body), headers, charges.query(page.loaded_bytes, page.loaded_count), "query")
-
-    def _range_of(self, call: Call, scope: Scope) -> str:
-        return call.headers.get("x-ms-documentdb-partitionkeyrangeid", "0").rpartition(",")[2]
 
     @contextmanager
     def _reader(self) -> Generator[Connection]:
@@ -116,3 +123,29 @@ class Queries:
             yield connection
         finally:
             self._idle.append(connection)
+
+
+def _narrowed(call: Call) -> bool:
+    """Whether the request itself says which partition it means."""
+    return (
+        "x-ms-documentdb-partitionkey" in call.headers
+        or "x-ms-documentdb-partitionkeyrangeid" in call.headers
+    )
+
+
+def _pinned(container: Container, query: Query, parameters: JsonObject) -> PartitionKeyValue | None:
+    """The one partition key value that a query's filter allows, as the gateway finds it; else None."""
+    if len(container.key.paths) != 1:
+        return None
+    path = container.key.paths[0]
+    pushed = Pushdown(query, parameters, ()).condition(query.where)
+    value = pushed.equal.get(path, UNDEFINED) if pushed else UNDEFINED
+    return None if isinstance(value, Undefined) else container.key.of_header(dump([value]).decode())
+
+
+def _range_of(call: Call, container: Container, scope: Scope) -> str:
+    named = call.headers.get("x-ms-documentdb-partitionkeyrangeid")
+    if named is not None:
+        return named.rpartition(",")[2]
+    effective = container.key.of_header(scope.pk).effective if scope.pk is not None else scope.low
+    return holding(container.ranges, effective).id

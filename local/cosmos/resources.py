@@ -1,21 +1,17 @@
 """Databases and containers over REST."""
 
+from local.cosmos import offers
+from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container, parse_unique_keys, valid_ttl
-from local.cosmos.documents import check_id
 from local.cosmos.errors import bad_request, method_not_allowed
+from local.cosmos.feeds import listing, matching, name_of, resource
+from local.cosmos.indexing import completed
 from local.cosmos.json_types import Json, JsonObject, dump, parse_object
-from local.cosmos.partition import PartitionKeyDefinition, PartitionKeyRange
-from local.cosmos.query.parser import parse
-from local.cosmos.query.program import compile_query, run
+from local.cosmos.partition import PartitionKeyDefinition
+from local.cosmos.query import computed
 from local.cosmos.store import Store
 from local.cosmos.wire import Call, Reply
 
-DEFAULT_INDEXING: JsonObject = {
-    "indexingMode": "consistent",
-    "automatic": True,
-    "includedPaths": [{"path": "/*"}],
-    "excludedPaths": [{"path": '/"_etag"/?'}],
-}
 DEFAULT_CONFLICTS: JsonObject = {
     "mode": "LastWriterWins", "conflictResolutionPath": "/_ts", "conflictResolutionProcedure": "",
 }  # fmt: skip
@@ -48,11 +44,11 @@ def account(origin: str) -> Reply:
 def databases(store: Store, call: Call) -> Reply:
     """`/dbs`: list, query, create."""
     if call.verb == "POST" and not call.is_query:
-        name = _name(parse_object(call.body))
-        return _resource(store.create_database(name), 201)
+        name = name_of(parse_object(call.body))
+        return resource(store.create_database(name, offers.requested(call)), 201)
     if call.verb not in ("GET", "POST"):
         raise method_not_allowed()
-    return _listing("Databases", "", _matching(call, store.databases()))
+    return listing("Databases", "", matching(call, store.databases()))
 
 
 def database(store: Store, call: Call) -> Reply:
@@ -63,7 +59,7 @@ def database(store: Store, call: Call) -> Reply:
         return Reply(204, kind="metadata")
     if call.verb != "GET":
         raise method_not_allowed()
-    return _resource(store.database(name))
+    return resource(store.database(name))
 
 
 def containers(store: Store, call: Call) -> Reply:
@@ -71,12 +67,18 @@ def containers(store: Store, call: Call) -> Reply:
     owner = call.path[1]
     if call.verb == "POST" and not call.is_query:
         given = parse_object(call.body)
-        _name(given)
-        return _resource(store.create_container(owner, _definition(given)).body, 201)
+        name_of(given)
+        offer = offers.requested(call)
+        if offer is None and store.catalog.offer_of(str(store.database(owner)["_rid"])) is None:
+            offer = offers.DEFAULT
+        made = store.create_container(
+            owner, _definition(given), offer, ranges_count=offers.ranges_wanted(offer)
+        )
+        return resource(made.body, 201)
     if call.verb not in ("GET", "POST"):
         raise method_not_allowed()
     found = [one.body for one in store.containers(owner)]
-    return _listing("DocumentCollections", str(store.database(owner)["_rid"]), _matching(call, found))
+    return listing("DocumentCollections", str(store.database(owner)["_rid"]), matching(call, found))
 
 
 def container(store: Store, call: Call) -> Reply:
@@ -85,10 +87,10 @@ def container(store: Store, call: Call) -> Reply:
     found = store.container(owner, name)
     match call.verb:
         case "GET":
-            return _resource(found.body)
+            return _described(store, call, found)
         case "PUT":
             store.replace_container(found, _replacement(found, parse_object(call.body)))
-            return _resource(found.body)
+            return resource(found.body)
         case "DELETE":
             store.delete_container(owner, name)
             return Reply(204, kind="metadata")
@@ -96,32 +98,51 @@ def container(store: Store, call: Call) -> Reply:
             raise method_not_allowed()
 
 
-def partition_key_ranges(found: Container, ranges: tuple[PartitionKeyRange, ...], call: Call) -> Reply:
-    """`.../pkranges`: the physical partitions. They never split, so a second look finds nothing new."""
-    if call.headers.get("if-none-match"):
-        return Reply(304, None, {"etag": '"1"'}, kind="metadata")
+def _described(store: Store, call: Call, found: Container) -> Reply:
+    """A container's definition, with statistics and quota as far as they are asked for."""
+    statistics: list[Json] = []
+    documents = 0
+    for one in found.ranges:
+        condition, arguments = Scope(low=one.low, high=one.high).condition()
+        count, size = store.connection.execute(
+            f"SELECT COUNT(*), COALESCE(SUM(LENGTH(body)), 0) FROM {found.table} WHERE {condition}", arguments
+        ).fetchone()
+        documents += count
+        statistics.append(
+            {"id": one.id, "sizeInKB": size // 1024, "documentCount": count, "partitionKeys": []}
+        )
+    wants_statistics = call.flag("x-ms-documentdb-populatepartitionstatistics")
+    reply = resource({**found.body, "statistics": statistics} if wants_statistics else found.body)
+    if call.flag("x-ms-documentdb-populatequotainfo"):
+        counts = {kind: len(store.catalog.of(found.owner, kind)) for kind in ("udfs", "sprocs", "triggers")}
+        reply.headers["x-ms-resource-usage"] = (
+            f"functions={counts['udfs']};storedProcedures={counts['sprocs']};triggers={counts['triggers']};"
+            f"documentsCount={documents}"
+        )
+        reply.headers["x-ms-documentdb-collection-index-transformation-progress"] = "100"
+    return reply
+
+
+def partition_key_ranges(found: Container, call: Call) -> Reply:
+    """`.../pkranges`: the physical partitions; on a second look those that came by splits since."""
+    etag = f'"{max(one.since for one in found.ranges)}"'
+    known = call.headers.get("if-none-match", '"0"').strip('"')
+    after = int(known) if known.isdecimal() and len(known) < 10 else 0
+    shown = [one for one in found.ranges if one.since > after]
+    if not shown:
+        return Reply(304, None, {"etag": etag}, kind="metadata")
     listed: list[Json] = [
         {
-            "_rid": f"{found.rid}{one.id}", "id": one.id, "_etag": '"1"',
+            "_rid": f"{found.rid}{one.id}", "id": one.id, "_etag": etag,
             "minInclusive": one.low, "maxExclusive": one.high,
-            "ridPrefix": place, "_self": f"{found.body['_self']}pkranges/{found.rid}{one.id}/",
-            "throughputFraction": 1 / len(ranges), "status": "online", "parents": [],
+            "ridPrefix": int(one.id), "_self": f"{found.body['_self']}pkranges/{found.rid}{one.id}/",
+            "throughputFraction": 1 / len(found.ranges), "status": "online", "parents": list(one.parents),
             "_ts": found.body["_ts"],
         }
-        for place, one in enumerate(ranges)
+        for one in shown
     ]  # fmt: skip
     body: JsonObject = {"_rid": found.rid, "PartitionKeyRanges": listed, "_count": len(listed)}
-    return Reply(200, dump(body), {"etag": '"1"', "x-ms-item-count": str(len(listed))}, kind="metadata")
-
-
-def _name(given: JsonObject) -> str:
-    name = given.get("id")
-    if not isinstance(name, str):
-        raise bad_request(
-            "The input content is invalid because the required properties - 'id; ' - are missing"
-        )
-    check_id(name)
-    return name
+    return Reply(200, dump(body), {"etag": etag, "x-ms-item-count": str(len(listed))}, kind="metadata")
 
 
 def _definition(given: JsonObject) -> JsonObject:
@@ -131,11 +152,10 @@ def _definition(given: JsonObject) -> JsonObject:
     parse_unique_keys(given.get("uniqueKeyPolicy"))
     if given.get("defaultTtl") is not None:
         valid_ttl(given["defaultTtl"], "defaultTtl")
-    definition: JsonObject = {
-        "indexingPolicy": DEFAULT_INDEXING,
-        "conflictResolutionPolicy": DEFAULT_CONFLICTS,
-    }
+    computed.parse_properties(given.get("computedProperties"))
+    definition: JsonObject = {"conflictResolutionPolicy": DEFAULT_CONFLICTS}
     definition.update({name: value for name, value in given.items() if value is not None})
+    definition["indexingPolicy"] = completed(given.get("indexingPolicy"))
     if isinstance(key, dict):
         definition["partitionKey"] = {"kind": "Hash", "version": 2, **key}
     return definition
@@ -155,34 +175,3 @@ def _replacement(found: Container, given: JsonObject) -> JsonObject:
         )
     kept = {name: value for name, value in found.body.items() if name not in CHANGEABLE and name[0] != "_"}
     return {**kept, **{name: offered[name] for name in CHANGEABLE if name in offered}}
-
-
-def _matching(call: Call, bodies: list[JsonObject]) -> list[JsonObject]:
-    if not call.is_query:
-        return bodies
-    given = parse_object(call.body)
-    program = compile_query(parse(str(given.get("query", ""))), query_parameters(given))
-    return [value for body in bodies for value in run(program, {"": body}) if isinstance(value, dict)]
-
-
-def query_parameters(given: JsonObject) -> JsonObject:
-    """The `parameters` of a query body by name."""
-    listed = given.get("parameters") or []
-    if not isinstance(listed, list):
-        raise bad_request("The query's parameters must be a list of name and value.")
-    found: JsonObject = {}
-    for one in listed:
-        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
-            raise bad_request("The query's parameters must be a list of name and value.")
-        found[str(one["name"])] = one.get("value")
-    return found
-
-
-def _resource(body: JsonObject, status: int = 200) -> Reply:
-    return Reply(status, dump(body), {"etag": str(body["_etag"])}, kind="metadata")
-
-
-def _listing(name: str, rid: str, found: list[JsonObject]) -> Reply:
-    listed: list[Json] = [*found]
-    body: JsonObject = {"_rid": rid, name: listed, "_count": len(listed)}
-    return Reply(200, dump(body), {"x-ms-item-count": str(len(listed))}, kind="metadata")

@@ -8,16 +8,21 @@ not committed, and the numbers that order changes are handed out in commit order
 import base64
 import secrets
 import sqlite3
+import struct
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
+from urllib.parse import quote
 
 import orjson
 
-from local.cosmos.container import Container, database_rid
+from local.cosmos.catalog import Catalog
+from local.cosmos.container import Container
 from local.cosmos.errors import conflict, not_found, owner_not_found
-from local.cosmos.json_types import JsonObject, dump
+from local.cosmos.json_types import Json, JsonObject, dump
+from local.cosmos.ranges import PartitionKeyRange, even_ranges
+from local.cosmos.rid import Owner, database_rid
 from local.service import Clock
 
 RESERVED_AT_ONCE = 1000
@@ -30,6 +35,7 @@ CREATE TABLE IF NOT EXISTS databases(
 CREATE TABLE IF NOT EXISTS containers(
     number INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL, id TEXT NOT NULL,
     body TEXT NOT NULL, lsn INTEGER NOT NULL, UNIQUE(database, id));
+CREATE TABLE IF NOT EXISTS ranges(container INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 # `change`: the change's number times 128 plus the place in its batch. `seq`: the change that created it.
 DOCUMENTS = """
@@ -60,11 +66,13 @@ def connect(path: Path) -> sqlite3.Connection:
 class Store:
     """Databases and containers by name, and `transaction()`."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, fewest_ranges: int = 1) -> None:
         self.path = path
         self.clock = clock
         self.connection = connect(path)
         self.connection.executescript(SCHEMA)
+        self.catalog = Catalog(self.connection, clock)
+        self._fewest_ranges = fewest_ranges
         self._containers: dict[tuple[str, str], Container] = {}
         self._databases: dict[str, tuple[int, JsonObject]] = {}
         self._load()
@@ -74,9 +82,14 @@ class Store:
         for number, name, body in self.connection.execute("SELECT number, id, body FROM databases"):
             names[number] = name
             self._databases[name] = (number, _object(body))
-        rows = self.connection.execute("SELECT number, database, id, body, lsn FROM containers")
-        for number, database, name, body, lsn in rows:
-            container = Container(number, database, name, _object(body), lsn)
+        rows = self.connection.execute(
+            "SELECT number, database, id, containers.body, lsn, ranges.body FROM containers "
+            "LEFT JOIN ranges ON container=number"
+        )
+        for number, database, name, body, lsn, ranges in rows:
+            container = Container(
+                number, database, name, _path(names[database], name), _object(body), lsn, self._ranges(ranges)
+            )
             self._containers[names[database], name] = container
 
     def close(self) -> None:
@@ -121,12 +134,30 @@ class Store:
     def databases(self) -> list[JsonObject]:
         return [body for _, body in self._databases.values()]
 
+    def database_owner(self, name: str) -> Owner:
+        """The database as the owner of its users. Raises 404."""
+        if name not in self._databases:
+            raise owner_not_found()
+        number, body = self._databases[name]
+        return Owner(struct.pack(">I", number), str(body["_self"]))
+
+    def has_database(self, name: str) -> bool:
+        return name in self._databases
+
+    def database_name(self, rid: str) -> str:
+        """The name of the database of that resource id. Raises 404."""
+        found = next((name for name, (_, body) in self._databases.items() if body["_rid"] == rid), None)
+        if found is None:
+            raise not_found()
+        return found
+
     def database(self, name: str) -> JsonObject:
         if name not in self._databases:
             raise not_found()
         return self._databases[name][1]
 
-    def create_database(self, name: str) -> JsonObject:
+    def create_database(self, name: str, offer: JsonObject | None = None) -> JsonObject:
+        """With throughput of its own if `offer` says so."""
         if name in self._databases:
             raise conflict()
         with self.transaction():
@@ -140,6 +171,8 @@ class Store:
             self.connection.execute(
                 "UPDATE databases SET body=? WHERE number=?", (dump(body).decode(), number)
             )
+            if offer is not None:
+                self.catalog.add_offer(body, offer)
         self._databases[name] = (number, body)
         return body
 
@@ -151,6 +184,8 @@ class Store:
             for container in doomed:
                 self._drop(container)
             self.connection.execute("DELETE FROM databases WHERE id=?", (name,))
+            self.catalog.drop(self.database_owner(name).rid)
+            self.catalog.drop_offer(str(self._databases[name][1]["_rid"]))
         self._containers = {key: one for key, one in self._containers.items() if key[0] != name}
         del self._databases[name]
 
@@ -165,6 +200,10 @@ class Store:
             raise not_found()
         return found
 
+    def container_of(self, rid: str) -> Container | None:
+        """The container of that resource id."""
+        return next((one for one in self._containers.values() if one.rid == rid), None)
+
     def owner(self, database: str, name: str) -> Container:
         """As `container`, for requests to what it holds."""
         found = self._containers.get((database, name))
@@ -172,7 +211,9 @@ class Store:
             raise owner_not_found()
         return found
 
-    def create_container(self, database: str, definition: JsonObject) -> Container:
+    def create_container(
+        self, database: str, definition: JsonObject, offer: JsonObject | None = None, *, ranges_count: int = 1
+    ) -> Container:
         name = str(definition["id"])
         if database not in self._databases:
             raise owner_not_found()
@@ -183,8 +224,15 @@ class Store:
             cursor = self.connection.execute(
                 "INSERT INTO containers(database, id, body, lsn) VALUES(?, ?, '{}', 0)", (owner, name)
             )
-            container = Container(cast(int, cursor.lastrowid), owner, name, definition, 0)
+            container = Container(
+                cast(int, cursor.lastrowid), owner, name, _path(database, name), definition, 0, ()
+            )
             self._save(container, definition)
+            count = max(ranges_count, self._fewest_ranges)
+            ranges = even_ranges(count, version_1=container.key.version_1)
+            self.set_ranges(container, ranges)
+            if offer is not None:
+                self.catalog.add_offer(container.body, offer)
             for statement in DOCUMENTS.format(table=container.table, uniques=container.uniques).split(";"):
                 self.connection.execute(statement)
         self._containers[database, name] = container
@@ -197,6 +245,22 @@ class Store:
             self._save(container, definition)
             if container.default_ttl_s != before:
                 self._expire_anew(container)
+
+    def set_ranges(self, container: Container, ranges: tuple[PartitionKeyRange, ...]) -> None:
+        """New partition key ranges, inside an open transaction."""
+        rows: list[Json] = [[one.id, one.low, one.high, list(one.parents), one.since] for one in ranges]
+        self.connection.execute(
+            "INSERT OR REPLACE INTO ranges VALUES(?, ?)", (container.number, dump(rows).decode())
+        )
+        container.ranges = ranges
+
+    def _ranges(self, body: str | None) -> tuple[PartitionKeyRange, ...]:
+        if body is None:
+            return even_ranges(self._fewest_ranges)
+        return tuple(
+            PartitionKeyRange(name, low, high, tuple(parents), since)
+            for name, low, high, parents, since in orjson.loads(body)
+        )
 
     def delete_container(self, database: str, name: str) -> None:
         container = self.container(database, name)
@@ -258,10 +322,17 @@ class Store:
         self.connection.execute(f"DROP TABLE {container.table}")
         self.connection.execute(f"DROP TABLE {container.uniques}")
         self.connection.execute("DELETE FROM containers WHERE number=?", (container.number,))
+        self.connection.execute("DELETE FROM ranges WHERE container=?", (container.number,))
+        self.catalog.drop(container.rid_bytes)
+        self.catalog.drop_offer(container.rid)
 
     def _etag(self) -> str:
         random = secrets.token_hex(16)
         return f'"{random[:8]}-{random[8:12]}-{random[12:16]}-{random[16:20]}-{random[20:]}"'
+
+
+def _path(database: str, container: str) -> str:
+    return f"dbs/{quote(database)}/colls/{quote(container)}"
 
 
 def _object(text: str) -> JsonObject:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from local.cosmos.container import Container
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.json_types import dump
 
 MAX_PAGE = 10_000
+MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 DOCUMENT_DEPTH = 4
 """Segments of a container's path: dbs/{database}/colls/{container}."""
 
@@ -67,6 +69,22 @@ class Reply:
     charge: float = 1.0
     kind: str = "other"
     """What the meter counts it as."""
+
+
+def session_headers(container: Container, range_id: str) -> dict[str, str]:
+    """What a session goes on from: the SDK keeps the token for the container that the path names."""
+    return {
+        "x-ms-session-token": f"{range_id}:-1#{container.lsn}",
+        "lsn": str(container.lsn),
+        "x-ms-alt-content-path": container.path,
+        "x-ms-content-path": container.rid,
+        "x-ms-documentdb-partitionkeyrangeid": range_id,
+    }
+
+
+def too_long(call: Call) -> bool:
+    """Whether the body of a single document is over 2 MB as it came, escapes and blanks counted."""
+    return len(call.body) > MAX_DOCUMENT_BYTES
 
 
 def failure(error: CosmosError, activity_id: str) -> Reply:

@@ -3,6 +3,7 @@
 # lark leaves the type of its decorator unknown:
 # pyright: reportUnknownVariableType=false
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -35,6 +36,7 @@ from local.cosmos.query.tree import (
     UndefinedLiteral,
     Within,
 )
+from local.cosmos.query.walk import projected
 
 type Children = list[Any]
 """What lark hands a rule: tokens and the values of inner rules, as the grammar has them."""
@@ -135,7 +137,7 @@ class Build(Transformer[Token, Query]):
             return clauses[name].span if name in clauses else None
 
         offset, limit = value("offset_limit", (None, None))
-        return Query(
+        query = Query(
             everything=projection.everything,
             value=projection.value,
             items=projection.items,
@@ -151,6 +153,9 @@ class Build(Transformer[Token, Query]):
             from_span=span("from"),
             where_span=span("where"),
         )
+        if query.order_by and not query.group_by and projected(query):
+            return replace(query, order_by=())  # one row: there is nothing to order
+        return query
 
     def distinct(self, meta: Meta, children: Children) -> _Clause:
         return _Clause("distinct", True, _span(meta))

@@ -25,6 +25,7 @@ from local.cosmos.query.failures import SEMANTIC, query_error
 from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.program import Groups, Program
 from local.cosmos.query.pushdown import Argument, Path, Pushdown, type_rank, value_of
+from local.cosmos.query.tree import Call, Literal, Query
 from local.cosmos.query.values import Value, canonical
 
 SLICE_S = 0.008
@@ -75,12 +76,42 @@ class Position:
 
 async def execute(request: Request) -> Page:
     """One page. Raises 400 for a continuation that is not ours."""
+    if counts_rows(request.program.query):
+        return _count(request)
     if request.program.aggregated or request.program.query.distinct:
         return await _collect(request)
     return await _stream(request)
 
 
-def _order(request: Request) -> list[tuple[Path, bool]]:
+def _count(request: Request) -> Page:
+    """`SELECT VALUE COUNT(1) FROM c`: SQLite counts, no document is loaded."""
+    scope, arguments = request.scope.condition()
+    living = f"{scope} AND (expires_at IS NULL OR expires_at>?)"
+    row = request.connection.execute(
+        f"SELECT COUNT(*) FROM {request.container.table} WHERE {living}", [*arguments, int(request.now)]
+    ).fetchone()
+    program = request.program
+    shown = program.offset == 0 and program.limit != 0 and request.continuation is None
+    return Page([row[0]] if shown else [], None, 0, 0)
+
+
+def counts_rows(query: Query) -> bool:
+    """Whether the query asks for nothing but the number of documents."""
+    source = query.sources[0] if len(query.sources) == 1 else None
+    plain = source is not None and not source.steps and not source.each and source.derived is None
+    return (
+        plain
+        and query.where is None
+        and not query.group_by
+        and not query.distinct
+        and isinstance(query.value, Call)
+        and query.value.name == "COUNT"
+        and len(query.value.arguments) == 1
+        and isinstance(query.value.arguments[0], Literal)
+    )
+
+
+def order_of(request: Request) -> list[tuple[Path, bool]]:
     """ORDER BY as paths with direction. Refuses what the indexing policy would not let Azure order."""
     pushdown = Pushdown(request.program.query, {}, ())
     indexing = request.container.indexing
@@ -184,7 +215,7 @@ async def _stream(request: Request) -> Page:
     page = Page([], None, 0, 0)
     if program.limit == 0 or request.limit == 0:
         return page
-    order = _order(request)
+    order = order_of(request)
     sql, arguments = _statement(request, order, after)
     until = time.perf_counter() + PAGE_BUDGET_S
     size = 0
@@ -227,7 +258,7 @@ async def _collect(request: Request) -> Page:
     """Aggregates, GROUP BY, DISTINCT: everything is read, results come ordered by canonical value."""
     program = request.program
     page = Page([], None, 0, 0)
-    order = _order(request)
+    order = order_of(request)
     sql, arguments = _statement(request, order, None)
     named: list[tuple[bytes, Value]] = []
     if program.aggregated:

@@ -4,97 +4,38 @@ A plan names the features a query needs; a client that does not know one of them
 as azure-cosmos 4.17.1 is for GROUP BY and for more than one aggregate.
 """
 
-from collections.abc import Iterator
-
 from local.cosmos.errors import CosmosError, bad_request
 from local.cosmos.json_types import Json, JsonObject
 from local.cosmos.query.program import compile_query
-from local.cosmos.query.tree import (
-    AGGREGATES,
-    ArrayOf,
-    Between,
-    Binary,
-    Call,
-    Conditional,
-    Expression,
-    Junction,
-    Like,
-    Member,
-    ObjectOf,
-    Query,
-    Span,
-    Unary,
-    Within,
-)
+from local.cosmos.query.tree import Query, Span
+from local.cosmos.query.walk import projected
 
 PLAN_NAMES = {
     "COUNT": "Count", "SUM": "Sum", "AVG": "Average", "MIN": "Min", "MAX": "Max", "COUNTIF": "CountIf",
 }  # fmt: skip
 
 
-def aggregates(expression: Expression | None) -> Iterator[Call]:
-    """The aggregate calls of an expression, without those of its subqueries."""
-    match expression:
-        case Call(name, arguments):
-            if name in AGGREGATES:
-                yield expression
-            else:
-                yield from _all(arguments)
-        case Member(of, key):
-            yield from _all((of, key))
-        case Unary(_, operand):
-            yield from aggregates(operand)
-        case Binary(_, left, right):
-            yield from _all((left, right))
-        case Junction(_, operands):
-            yield from _all(operands)
-        case Conditional(test, yes, no):
-            yield from _all((test, yes, no))
-        case Within(needle, values):
-            yield from _all((needle, *values))
-        case Between(value, low, high):
-            yield from _all((value, low, high))
-        case Like(value, pattern, _):
-            yield from _all((value, pattern))
-        case ArrayOf(items):
-            yield from _all(items)
-        case ObjectOf(pairs):
-            yield from _all(tuple(value for _, value in pairs))
-        case _:
-            return
-
-
-def _all(expressions: tuple[Expression, ...]) -> Iterator[Call]:
-    for expression in expressions:
-        yield from aggregates(expression)
-
-
-def _projected(query: Query) -> list[Call]:
-    return list(_all(tuple(item.expression for item in query.items))) + list(aggregates(query.value))
-
-
 def needs_client(query: Query) -> bool:
     """Whether a query across partitions has to be merged by the client."""
     return bool(
-        query.order_by or query.group_by or query.distinct or query.top or query.limit or _projected(query)
+        query.order_by or query.group_by or query.distinct or query.top or query.limit or projected(query)
     )
 
 
 def unmergeable(query: Query) -> bool:
     """Whether azure-cosmos 4.17.1 can not merge it: GROUP BY, several aggregates, aggregates beside VALUE."""
-    found = _projected(query)
-    return bool(query.group_by) or len(found) > 1 or (bool(found) and not isinstance(query.value, Call))
+    found = projected(query)
+    return bool(query.group_by) or len(found) > 1 or (bool(found) and query.value is not found[0])
 
 
 def _features(query: Query) -> list[str]:
-    found = _projected(query)
+    found = projected(query)
     features: list[str] = []
     if query.group_by:
         features.append("GroupBy")
     if found:
-        features.append(
-            "Aggregate" if isinstance(query.value, Call) and len(found) == 1 else "NonValueAggregate"
-        )
+        alone = len(found) == 1 and query.value is found[0]
+        features.append("Aggregate" if alone else "NonValueAggregate")
     if len(found) > 1:
         features.append("MultipleAggregates")
     if any(call.name == "COUNTIF" for call in found):
@@ -126,7 +67,7 @@ def query_plan(text: str, query: Query, parameters: JsonObject, supported: froze
     if missing:
         raise _unsupported(missing)
     program = compile_query(query, parameters)
-    found = _projected(query)
+    found = projected(query)
     directions: list[Json] = ["Descending" if item.descending else "Ascending" for item in query.order_by]
     expressions: list[Json] = [_slice(text, item.span) for item in query.order_by]
     names: list[Json] = [PLAN_NAMES[call.name] for call in found]
@@ -161,7 +102,7 @@ def _rewritten(text: str, query: Query, offset: int, limit: int | None) -> str:
     sources, where = _slice(text, query.from_span), _slice(text, query.where_span)
     if query.order_by:
         return _rewritten_order(text, query, sources, where, offset, limit)
-    found = _projected(query)
+    found = projected(query)
     if found:
         argument = f"({_slice(text, found[0].span).partition('(')[2]}"
         whole = _slice(text, query.value_span)
@@ -170,7 +111,7 @@ def _rewritten(text: str, query: Query, offset: int, limit: int | None) -> str:
         return f'SELECT VALUE [{{"item": {whole}}}] {sources}{_where(where)}'
     if query.limit:
         return f"{text[: _end_of_body(query, text)]} OFFSET 0 LIMIT {offset + (limit or 0)}"
-    return ""
+    return text
 
 
 def _rewritten_order(

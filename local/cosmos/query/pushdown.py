@@ -7,7 +7,7 @@ value, so that SQLite's own idea of types (true is 1, numbers sort before text) 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local.cosmos.json_types import Json, dump
 from local.cosmos.query.tree import (
@@ -43,6 +43,8 @@ class Condition:
     fixed: frozenset[Path] = frozenset()
     bounded: frozenset[Path] = frozenset()
     typed: frozenset[Path] = frozenset()
+    equal: Mapping[Path, Json] = field(default_factory=dict[Path, Json])
+    """The values that paths are fixed to."""
 
 
 def type_rank(path: Path) -> str:
@@ -147,10 +149,13 @@ class Pushdown:
         if operator == "!=":
             return Condition(f"({type_rank(path)}) IS NOT NULL", ())
         if operator == "=" and path == self._key_path:
-            return Condition("pk=?", (dump([_plain(value)]).decode(),), frozenset([path]))
+            return Condition(
+                "pk=?", (dump([_plain(value)]).decode(),), frozenset([path]), equal={path: value}
+            )
         place = frozenset([path])
         if of_type == NULL_RANK:
-            return Condition(f"({type_rank(path)})={NULL_RANK}", (), bounded=place)
+            known_null: Mapping[Path, Json] = {path: None} if operator == "=" else {}
+            return Condition(f"({type_rank(path)})={NULL_RANK}", (), bounded=place, equal=known_null)
         sql = f"({value_of(path)}){operator}?"
         if path != ("id",):
             sql = f"({type_rank(path)})={of_type} AND {sql}"
@@ -158,7 +163,14 @@ class Pushdown:
             return Condition("0", ())
         fixed = operator == "="
         nothing: frozenset[Path] = frozenset()
-        return Condition(sql, (argument,), place if fixed else nothing, nothing if fixed else place, place)
+        return Condition(
+            sql,
+            (argument,),
+            place if fixed else nothing,
+            nothing if fixed else place,
+            place,
+            {path: value} if fixed else {},
+        )
 
     def _defined(self, argument: Expression) -> Condition | None:
         path = self.path(argument)
@@ -193,6 +205,7 @@ def _joined(operator: str, parts: list[Condition]) -> Condition:
         left.fixed | right.fixed if both else frozenset(),
         left.bounded | right.bounded if both else frozenset(),
         left.typed | right.typed if both else frozenset(),
+        {**left.equal, **right.equal} if both else {},
     )
 
 

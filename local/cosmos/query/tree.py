@@ -1,6 +1,6 @@
 """The syntax tree of a query. Plain values; where a node came from is kept only where it is needed again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local.cosmos.json_types import Json
 
@@ -33,7 +33,7 @@ class Name:
     """An alias from a FROM clause."""
 
     name: str
-    span: Span
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Call:
 
     name: str
     arguments: tuple["Expression", ...]
-    span: Span
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)

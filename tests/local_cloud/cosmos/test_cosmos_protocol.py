@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from azure.cosmos import CosmosClient, PartitionKey
 from azure.cosmos.aio import CosmosClient as AioCosmosClient
-from azure.cosmos.exceptions import CosmosHttpResponseError
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 from azure.cosmos.partition_key import PartitionKey as SdkPartitionKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,11 +110,21 @@ def test_an_unknown_range_is_gone(service: Any, container: Any) -> None:
     assert (status, answer["code"]) == (410, "Gone")
 
 
-@pytest.mark.parametrize("path", ["/offers", "/dbs/tests/colls/{}/sprocs", "/dbs/tests/colls/{}/udfs"])
-def test_what_is_not_offered_says_so(service: Any, container: Any, path: str) -> None:
-    status, answer = request(service, "GET", path.format(container.id))
-    assert (status, answer["code"]) == (501, "NotImplemented")
-    assert "does not offer" in answer["message"]
+def test_scripts_are_kept_and_what_would_run_them_says_that_it_is_not_offered(container: Any) -> None:
+    script = {"id": "s", "body": "function () { return 1; }"}
+    container.scripts.create_stored_procedure(script)
+    container.scripts.create_trigger({**script, "triggerType": "Pre", "triggerOperation": "All"})
+    assert [one["body"] for one in container.scripts.list_stored_procedures()] == [script["body"]]
+    for run in (
+        lambda: container.scripts.execute_stored_procedure("s", partition_key="a"),
+        lambda: container.create_item({"id": "1", "pk": "a"}, pre_trigger_include="s"),
+        lambda: list(container.query_items("SELECT VALUE udf.s(c) FROM c", partition_key="a")),
+    ):
+        with pytest.raises(CosmosHttpResponseError, match="does not offer") as refused:
+            run()
+        assert refused.value.status_code == 501
+    with pytest.raises(CosmosResourceNotFoundError):
+        container.read_item("1", "a")
 
 
 def test_all_versions_mode_says_that_it_is_not_offered(container: Any) -> None:
