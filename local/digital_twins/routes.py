@@ -8,7 +8,7 @@ from aiohttp import web
 from local.digital_twins.errors import ServiceError, not_here
 from local.digital_twins.jsontypes import JsonObject, dump
 from local.digital_twins.patch import decommissioned
-from local.digital_twins.query import PAGE_LIMIT, charge, from_continuation
+from local.digital_twins.query.answer import PAGE_LIMIT, Position, charge, from_continuation
 from local.digital_twins.service import Answer, Page, TwinService
 from local.digital_twins.wire import (
     KB,
@@ -202,20 +202,19 @@ class Routes:
         specification = parsed(await read_body(request))
         match specification:
             case {"continuationToken": str(token)} if token:
-                text, after = from_continuation(token)
+                at = from_continuation(token)
             case {"query": str(text)}:
-                after = ""
+                at = Position(text)
             case _:
                 raise ServiceError(
                     400, "MissingArgument", "The body has neither a query nor a continuation token."
                 )
-        page = self._service.query(text, after, page_size(request, PAGE_LIMIT))
-        answer = dump({"value": [*page.items], "continuationToken": page.next})
-        units = charge(len(page.items), len(answer))
+        page = await self._service.query(at, page_size(request, PAGE_LIMIT))
+        units = charge(page.rows, len(page.body))
         self._service.charge_query(units)
         self._meter.add("query_units", units)
         self._count("queries", 0)
-        response = raw_response(answer)
+        response = raw_response(page.body)
         response.headers["query-charge"] = str(units)
         return response
 

@@ -29,7 +29,9 @@ from local.digital_twins.errors import (
 from local.digital_twins.jsontypes import Json, JsonObject, dump
 from local.digital_twins.models import Models
 from local.digital_twins.patch import operations, patched_relationship, patched_twin
-from local.digital_twins.query import compile_query, continuation
+from local.digital_twins.query.answer import Answer as QueryAnswer
+from local.digital_twins.query.answer import Position, answer
+from local.digital_twins.query.compile import compile_query
 from local.digital_twins.store import Store
 from local.digital_twins.throttle import Throttle
 from local.service import Clock
@@ -60,7 +62,7 @@ class TwinService:
         self.models = Models(store, throttle, clock)
 
     async def settled(self) -> None:
-        await self._store.settled()
+        await self._store.database.settled()
 
     # Twins
 
@@ -73,12 +75,13 @@ class TwinService:
         check_id("twin", twin_id)
         self._throttle.instance("twin creations and deletions")
         self._throttle.write(twin_id)
-        if if_none_match == "*" and self._store.twin(twin_id) is not None:
+        before = self._store.twin(twin_id)
+        if if_none_match == "*" and before is not None:
             raise already_there("twin", twin_id)
         twin = new_twin(self._store.catalog, twin_id, body, self._now())
         model_id = model_of(twin)
         self.models.check_in_service(model_id)
-        return Answer(self._put(twin_id, twin), str(twin["$etag"]))
+        return Answer(self._put(twin_id, before, twin), str(twin["$etag"]))
 
     def patch_twin(self, twin_id: str, body: Json, if_match: str | None, prefix: tuple[str, ...] = ()) -> str:
         """Returns the new ETag. `prefix` names the component that the paths are relative to."""
@@ -90,16 +93,17 @@ class TwinService:
         model_id = model_of(changed)
         if model_id != model_of(twin):
             self.models.check_in_service(model_id)
-        self._put(twin_id, changed)
+        self._put(twin_id, twin, changed)
         return str(changed["$etag"])
 
     def delete_twin(self, twin_id: str, if_match: str | None) -> None:
         self._throttle.instance("twin creations and deletions")
         self._throttle.write(twin_id)
-        _check_match(self._twin(twin_id), if_match)
+        twin = self._twin(twin_id)
+        _check_match(twin, if_match)
         if self._store.has_relationships(twin_id):
             raise relationships_not_deleted(twin_id)
-        self._store.delete_twin(twin_id)
+        self._store.delete_twin(twin_id, twin)
 
     def get_component(self, twin_id: str, name: str) -> Answer:
         self._throttle.instance("twin reads")
@@ -128,7 +132,8 @@ class TwinService:
         self._throttle.write(twin_id)
         catalog = self._store.catalog
         interface = resolved(catalog, model_of(self._twin(twin_id)))
-        if if_none_match == "*" and self._store.relationship(twin_id, relationship_id) is not None:
+        before = self._store.relationship(twin_id, relationship_id)
+        if if_none_match == "*" and before is not None:
             raise already_there("relationship", relationship_id)
         document, wanted = new_relationship(interface, twin_id, relationship_id, body)
         target = self._store.twin(str(document["$targetId"]))
@@ -136,7 +141,7 @@ class TwinService:
             raise target_not_found()
         if wanted is not None and not catalog.is_a(model_of(target), wanted):
             raise invalid_relationship(f"The target's model {model_of(target)} is not a {wanted}.")
-        self._store.put_relationship(document)
+        self._store.put_relationship(document, before=before)
         return Answer(dump(document), str(document["$etag"]))
 
     def patch_relationship(self, twin_id: str, relationship_id: str, body: Json, if_match: str | None) -> str:
@@ -147,14 +152,15 @@ class TwinService:
         _check_match(found, if_match)
         interface = resolved(self._store.catalog, model_of(self._twin(twin_id)))
         changed = patched_relationship(interface, found, operations(body))
-        self._store.put_relationship(changed)
+        self._store.put_relationship(changed, before=found)
         return str(changed["$etag"])
 
     def delete_relationship(self, twin_id: str, relationship_id: str, if_match: str | None) -> None:
         self._throttle.instance("twin creations and deletions")
         self._throttle.write(twin_id)
-        _check_match(self._relationship(twin_id, relationship_id), if_match)
-        self._store.delete_relationship(twin_id, relationship_id)
+        found = self._relationship(twin_id, relationship_id)
+        _check_match(found, if_match)
+        self._store.delete_relationship(found)
 
     def list_relationships(self, twin_id: str, name: str | None, after: str) -> Page:
         self._throttle.instance("twin reads")
@@ -172,28 +178,23 @@ class TwinService:
 
     # Queries
 
-    def query(self, text: str, after: str, limit: int) -> Page:
-        """One page of a query's answer; `next` is the continuation token."""
+    async def query(self, at: Position, limit: int) -> QueryAnswer:
+        """One page of a query's answer, as it goes over the wire."""
         self._throttle.instance("queries")
-        compiled = compile_query(text, self._store.catalog.kinds_of)
-        if compiled.counts:
-            ((count,),) = self._store.rows(compiled.sql(), compiled.parameters)
-            return Page([{"COUNT": int(count)}], None)
-        rows = self._store.rows(compiled.sql(), (*compiled.parameters, after, limit + 1))
-        items = self._store.parsed(rows[:limit])
-        return Page(items, continuation(text, str(rows[limit - 1][1])) if len(rows) > limit else None)
+        compiled = compile_query(at.text, self._store.catalog.kinds_of)
+        return await self._store.database.read(lambda connection: answer(connection, compiled, at, limit))
 
     def charge_query(self, units: float) -> None:
         self._throttle.instance("query units", units)
 
-    def _put(self, twin_id: str, twin: JsonObject) -> bytes:
+    def _put(self, twin_id: str, before: JsonObject | None, twin: JsonObject) -> bytes:
         """Store a twin that is sound and not too large; metadata is the service's own and does not count."""
         text = dump(twin)
         if len(text) > TWIN_LIMIT_BYTES:
             values: JsonObject = {name: value for name, value in twin.items() if name != "$metadata"}
             if len(dump(values)) > TWIN_LIMIT_BYTES:
                 raise limit_exceeded(f"Twin {twin_id} would be larger than {TWIN_LIMIT_BYTES // 1024} KB.")
-        self._store.put_twin(twin_id, model_of(twin), text)
+        self._store.put_twin(twin_id, model_of(twin), text, before=before, after=twin)
         return text
 
     def _now(self) -> str:

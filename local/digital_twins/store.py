@@ -1,84 +1,34 @@
-"""Models, twins and relationships in SQLite, and the group commit.
+"""Models, twins and relationships in the database, with their indexes."""
 
-Writes that arrive in one turn of the event loop share one transaction. Nobody is answered,
-readers included, before what they saw is committed: what was acknowledged survives kill -9.
-"""
-
-import asyncio
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.digital_twins.catalog import Catalog
+from local.digital_twins.database import Database, Row, Value
 from local.digital_twins.interfaces import parse_interface
 from local.digital_twins.jsontypes import Json, JsonObject, dump, parse
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS models (
-    id TEXT PRIMARY KEY, document BLOB NOT NULL, uploaded TEXT NOT NULL,
-    decommissioned INTEGER NOT NULL DEFAULT 0, number INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS twins (
-    id TEXT PRIMARY KEY, model TEXT NOT NULL, document TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS twins_by_model ON twins (model, id);
-CREATE TABLE IF NOT EXISTS relationships (
-    source TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, target TEXT NOT NULL,
-    document TEXT NOT NULL, PRIMARY KEY (source, id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS relationships_by_target ON relationships (target, source, id);
-"""
-
-type Value = str | int | float | bytes
-type Row = tuple[Value, ...]
+from local.digital_twins.tables import PropertyIndex, erase_edges, write_relationship, write_twin
 
 
 class Store:
-    """The database, and the models in it as a catalog."""
+    """The rows, and the models in them as a catalog."""
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
-        self._pending: asyncio.Future[None] | None = None
+        self.database = Database(path)
+        self._twin_index = PropertyIndex(self.database.connection, "twins")
+        self._relationship_index = PropertyIndex(self.database.connection, "relationships")
         self.catalog = Catalog()
         self.catalog.put(
             parse_interface(parse(bytes(document)))
-            for (document,) in self._database.execute("SELECT document FROM models")
+            for (document,) in self.rows("SELECT document FROM models")
+            if isinstance(document, bytes)
         )
 
     def close(self) -> None:
-        if self._pending is not None:
-            self._commit(self._pending)
-        self._database.close()
+        self.database.close()
 
     def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        return self._database.execute(sql, parameters).fetchall()
-
-    def write(self, *statements: tuple[str, Sequence[Value]]) -> None:
-        """Run statements in the turn's transaction; `settled` tells when they are durable."""
-        if self._pending is None:
-            loop = asyncio.get_running_loop()
-            self._pending = loop.create_future()
-            self._database.execute("BEGIN IMMEDIATE")
-            loop.call_soon(self._commit, self._pending)
-        for sql, parameters in statements:
-            self._database.execute(sql, parameters)
-
-    async def settled(self) -> None:
-        """Wait until everything written so far is committed."""
-        if self._pending is not None:
-            await asyncio.shield(self._pending)
-
-    def _commit(self, pending: asyncio.Future[None]) -> None:
-        if pending.done():
-            return
-        self._pending = None
-        try:
-            self._database.execute("COMMIT")
-        except sqlite3.Error as exc:
-            self._database.execute("ROLLBACK")
-            pending.set_exception(exc)
-        else:
-            pending.set_result(None)
+        return self.database.rows(sql, parameters)
 
     # Models
 
@@ -99,22 +49,20 @@ class Store:
 
     def add_models(self, documents: Sequence[JsonObject], uploaded: str) -> None:
         (last,) = self.rows("SELECT coalesce(max(number), 0) FROM models")[0]
-        self.write(
-            *(
-                (
-                    "INSERT INTO models (id, document, uploaded, number) VALUES (?, ?, ?, ?)",
-                    (str(document["@id"]), dump(document), uploaded, int(last) + number),
-                )
+        self.database.writing().executemany(
+            "INSERT INTO models (id, document, uploaded, number) VALUES (?, ?, ?, ?)",
+            [
+                (str(document["@id"]), dump(document), uploaded, int(last) + number)
                 for number, document in enumerate(documents, 1)
-            )
+            ],
         )
         self.catalog.put(parse_interface(document) for document in documents)
 
     def set_decommissioned(self, model_id: str, flag: bool) -> None:
-        self.write(("UPDATE models SET decommissioned = ? WHERE id = ?", (int(flag), model_id)))
+        self.database.write("UPDATE models SET decommissioned = ? WHERE id = ?", (int(flag), model_id))
 
     def delete_model(self, model_id: str) -> None:
-        self.write(("DELETE FROM models WHERE id = ?", (model_id,)))
+        self.database.write("DELETE FROM models WHERE id = ?", (model_id,))
         self.catalog.remove(model_id)
 
     # Twins
@@ -122,17 +70,18 @@ class Store:
     def twin(self, twin_id: str) -> JsonObject | None:
         return self._document("SELECT document FROM twins WHERE id = ?", (twin_id,))
 
-    def put_twin(self, twin_id: str, model_id: str, text: bytes) -> None:
-        self.write(
-            (
-                "INSERT INTO twins (id, model, document) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET model = excluded.model, document = excluded.document",
-                (twin_id, model_id, text.decode()),
-            )
-        )
+    def put_twin(
+        self, twin_id: str, model_id: str, text: bytes, *, before: JsonObject | None, after: JsonObject
+    ) -> None:
+        database = self.database.writing()
+        key = write_twin(database, twin_id, model_id, text.decode())
+        self._twin_index.update(key, before, after)
 
-    def delete_twin(self, twin_id: str) -> None:
-        self.write(("DELETE FROM twins WHERE id = ?", (twin_id,)))
+    def delete_twin(self, twin_id: str, before: JsonObject) -> None:
+        database = self.database.writing()
+        ((key,),) = self.rows("SELECT key FROM twins WHERE id = ?", (twin_id,))
+        self._twin_index.update(int(key), before, None)
+        database.execute("DELETE FROM twins WHERE key = ?", (key,))
 
     def has_relationships(self, twin_id: str) -> bool:
         return bool(
@@ -150,24 +99,22 @@ class Store:
             "SELECT document FROM relationships WHERE source = ? AND id = ?", (source, relationship_id)
         )
 
-    def put_relationship(self, document: JsonObject) -> None:
-        self.write(
-            (
-                "INSERT INTO relationships (source, id, name, target, document) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (source, id) DO UPDATE SET name = excluded.name, target = excluded.target, "
-                "document = excluded.document",
-                (
-                    str(document["$sourceId"]),
-                    str(document["$relationshipId"]),
-                    str(document["$relationshipName"]),
-                    str(document["$targetId"]),
-                    dump(document).decode(),
-                ),
-            )
-        )
+    def put_relationship(self, document: JsonObject, *, before: JsonObject | None) -> None:
+        database = self.database.writing()
+        if before is not None:
+            erase_edges(database, str(before["$sourceId"]), str(before["$relationshipId"]))
+        key = write_relationship(database, document, dump(document).decode())
+        self._relationship_index.update(key, before, document)
 
-    def delete_relationship(self, source: str, relationship_id: str) -> None:
-        self.write(("DELETE FROM relationships WHERE source = ? AND id = ?", (source, relationship_id)))
+    def delete_relationship(self, before: JsonObject) -> None:
+        database = self.database.writing()
+        source, identifier = str(before["$sourceId"]), str(before["$relationshipId"])
+        ((key,),) = self.rows(
+            "SELECT key FROM relationships WHERE source = ? AND id = ?", (source, identifier)
+        )
+        erase_edges(database, source, identifier)
+        self._relationship_index.update(int(key), before, None)
+        database.execute("DELETE FROM relationships WHERE key = ?", (key,))
 
     def outgoing(self, source: str, name: str | None, after: str, limit: int) -> list[JsonObject]:
         named, parameters = ("AND name = ?", (name,)) if name else ("", ())

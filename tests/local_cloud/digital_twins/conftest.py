@@ -61,7 +61,7 @@ def open_client(process: Process) -> Iterator[DigitalTwinsClient]:
         transport.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def connect() -> Callable[[Process], AbstractContextManager[DigitalTwinsClient]]:
     """connect(process) gives a client that does not retry, so that errors show as they are."""
     return open_client
@@ -117,7 +117,7 @@ def upload(client: DigitalTwinsClient, name: str) -> Callable[..., str]:
     return send
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def interface() -> Callable[..., dict[str, Any]]:
     """interface(id, contents, **more) is a v3 model document."""
     return _interface

@@ -12,7 +12,8 @@ from local.digital_twins.errors import ServiceError
 from local.digital_twins.interfaces import DtdlFault, parse_interface, parse_interfaces
 from local.digital_twins.jsontypes import NotJson, dump, parse
 from local.digital_twins.patch import operations, patched_twin
-from local.digital_twins.query import compile_query, from_continuation
+from local.digital_twins.query.answer import from_continuation
+from local.digital_twins.query.compile import compile_query
 
 NOW = "2026-03-02T06:00:00.0000000Z"
 
