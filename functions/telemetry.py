@@ -35,6 +35,9 @@ async def telemetry(events: List[func.EventHubEvent]) -> None:  # noqa: UP006 - 
     """Fold a batch. An error means a store is away: the partition waits and the batch comes again."""
     backend = await app()
     messages = await unpack(events, backend.generation)
+    if messages:
+        oldest = messages[0]
+        await backend.backlog.note(oldest.source, oldest.arrived_at, now=time.time_ns() // 1_000_000)
     report = await backend.ingest(messages)
     if messages:
         report_batch(

@@ -17,4 +17,6 @@ bp = func.Blueprint()
 async def due(timer: func.TimerRequest) -> None:
     """Tick the machines that are due: silence, trailing values, shifts that nothing will change."""
     backend = await app()
-    await tick_due(backend.machines, backend.documents, now=time.time_ns() // 1_000_000)
+    until = await backend.backlog.read_until(time.time_ns() // 1_000_000)
+    if until is not None:
+        await tick_due(backend.machines, backend.documents, now=until)

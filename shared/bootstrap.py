@@ -19,6 +19,7 @@ from shared.adapters.event_grid import EventGridEvents
 from shared.adapters.iot_hub import IoTHubMethods
 from shared.adapters.webhook import HttpWebhook
 from shared.automate import Automator
+from shared.backlog import Backlog
 from shared.commit import Machines
 from shared.generation import Generation
 from shared.ingest import Ingest
@@ -45,6 +46,7 @@ class App:
     machines: Machines
     generation: Generation
     ingest: Ingest
+    backlog: Backlog
     replay: Replay
     twins: Twins
     events: Events
@@ -114,6 +116,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         machines=machines,
         generation=Generation(lambda: _created_at(settings, identity)),
         ingest=Ingest(machines, specs, documents, scorer),
+        backlog=Backlog(documents, started_at=_now()),
         replay=Replay(machines, specs, documents, scorer),
         twins=twins,
         events=events,

@@ -17,6 +17,8 @@ async def tick_due(
 ) -> tuple[int, bool]:
     """(how many machines were ticked, whether more are due).
 
+    `now`: the arrival time up to which the telemetry hub is read (shared/backlog.py): what has
+    arrived and waits must not look like silence.
     What does not fit stays due for the next call: a machine leaves the query's result with the
     commit of its tick. A machine that others keep changing is left to them; one whose tick fails
     for a fault of its own is blocked, and if not even that can be done, passed. Raises

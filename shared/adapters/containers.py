@@ -74,7 +74,8 @@ CONTAINERS = (
     Container("deliveries", "/alarmId", ("type", "outcome", "at"), PER_DOCUMENT),
     Container("leases", "/id", None),
 )
-"""Everything Millwright keeps. `leases` belongs to the Functions host's change feed triggers."""
+"""Everything Millwright keeps. `leases` belongs to the Functions host's change feed triggers, and to notes
+of how far lagging partitions are read (shared/backlog.py)."""
 
 
 async def ensure(client: CosmosClient, database: str = DATABASE) -> None:
