@@ -22,6 +22,7 @@ from shared.contracts.spec_documents import (
     site_document_id,
     source_document_id,
 )
+from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.domain.spec import Calendar, LimitRule, ModelBinding, ShiftPattern, SignalSpec
 
@@ -88,7 +89,6 @@ def class_part(factory: Factory, name: str) -> ClassPart:
             for signal, spec in kind.signals.items()
         ),
         rules=_limit_rules(kind, kind.rules),
-        feature_taus_ms=tuple(round(tau * 60_000) for tau in kind.feature_time_constants_min),
         ideal_cycle_ms={
             product: round(cycles[name] * 1000)
             for product, spec in factory.products.items()
@@ -157,6 +157,7 @@ def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) ->
             (name, _number(machine.attributes[source.attribute], source.codes))
             for name, source in binding.attributes.items()
         ),
+        plan=card.plan if card else FeaturePlan(),
     )
 
 

@@ -31,14 +31,14 @@ def list_models(as_json: AsJson = False, models: Models = MODELS) -> None:
     if as_json:
         typer.echo(json.dumps([card.model_dump(mode="json", by_alias=True) for card in cards], indent=2))
         return
-    table = Table("Model", "Version", "Predicts", "Threshold", "PR-AUC (95 %)", "Data")
+    table = Table("Model", "Version", "Predicts", "Threshold", "Main figure (95 %)", "Data")
     for card in cards:
         table.add_row(
             card.name,
             card.version,
             card.predicts,
             f"{card.threshold:g}",
-            _figure(card.metric("prAuc")),
+            f"{card.metrics[0].name} {_figure(card.metrics[0])}",
             "simulated" if card.data.simulated else "recorded",
         )
     output.print(table)

@@ -9,20 +9,21 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from operator import le
 from pathlib import Path
-from typing import cast
+from typing import assert_never, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from shared.contracts.model_card import ModelCard
-from shared.domain.features import BASELINE_PANES, WARM_UP_PANES
+from shared.contracts.model_card import Kind, ModelCard
+from shared.domain.features import VERSION
 from shared.onnx_runtime import RUNTIME_ERRORS, Session, open_session
 
 REFERENCE_TOLERANCE = 1e-5
-"""How far the answers to the card's reference rows may be off, as a probability."""
+"""How far the answers to the card's reference rows may be off: as a probability, else relatively."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -34,6 +35,34 @@ class ModelRefused(Exception):
 
 class ModelFailed(Exception):
     """A model that was loaded could not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one row."""
+
+    value: float
+    """Failure: probability in [0, 1]. Quality: probability of `label`. Remaining life: in the card's
+    unit, 0 or more. Anomaly: distance from the machine's own baseline. NaN when the model gave none."""
+    low: float | None = None
+    high: float | None = None
+    """The conformal interval of a remaining life."""
+    label: str | None = None
+    """The most likely class of a quality model."""
+
+
+OUTPUTS: dict[Kind, str] = {
+    "failure": "probabilities",
+    "quality": "probabilities",
+    "remaining-life": "remaining",
+    "anomaly": "distance",
+}
+
+
+def output_of(card: ModelCard) -> tuple[str, int]:
+    """Name and width of the output that a model of this kind has."""
+    width = {"failure": 2, "quality": len(card.classes)}.get(card.kind, 1)
+    return OUTPUTS[card.kind], width
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +84,28 @@ class OnnxModel:
             and all(map(le, row, self.highest))
         )
 
-    def probabilities(self, rows: Sequence[tuple[float, ...]]) -> list[float]:
-        """One probability per row, rounded to 6 decimals (may be NaN); one run for all rows.
+    def outputs(self, rows: Sequence[tuple[float, ...]]) -> list[list[float]]:
+        """The model's output per row, rounded to 6 decimals (may be NaN); one run for all rows.
 
         Raises ModelFailed when the runtime does, or when the answer has another shape.
         """
         feed = {self.input_name: np.asarray(rows, dtype=np.float32)}
+        name, width = output_of(self.card)
         try:
-            answer = self.session.run(["probabilities"], feed)[0]
+            answer = self.session.run([name], feed)[0]
         except RUNTIME_ERRORS as error:
             raise ModelFailed(f"{self.card.name} {self.card.version}: {error}") from error
-        if getattr(answer, "shape", None) != (len(rows), 2):
+        if getattr(answer, "shape", None) != (len(rows), width):
             raise ModelFailed(
                 f"{self.card.name} {self.card.version}: answers {type(answer)} of a wrong shape"
             )
         # float64 first: rounding in float32 would leave the digits of the nearest float32.
-        column = cast("NDArray[np.float32]", answer)[:, 1].astype(np.float64)
-        return [round(value, 6) for value in column.tolist()]
+        columns = cast("NDArray[np.float32]", answer).astype(np.float64)
+        return [[round(value, 6) for value in row] for row in columns.tolist()]
+
+    def answers(self, rows: Sequence[tuple[float, ...]]) -> list[Answer]:
+        """What the model says of each row, as its kind is to be read. Raises as `outputs` does."""
+        return [_answer(self.card, output) for output in self.outputs(rows)]
 
 
 def load(folder: Path, name: str, version: str) -> OnnxModel:
@@ -94,8 +128,13 @@ def load(folder: Path, name: str, version: str) -> OnnxModel:
         raise ModelRefused(f"{what}: card.json is not a model card: {error}") from error
     if (card.name, card.version) != (name, version):
         raise ModelRefused(f"{what}: the card is about {card.name} {card.version}")
-    if (card.warm_up_panes, card.baseline_panes) != (WARM_UP_PANES, BASELINE_PANES):
-        raise ModelRefused(f"{what}: features are made in another way now; train it again")
+    if card.features_version != VERSION:
+        raise ModelRefused(
+            f"{what}: made from features of version {card.features_version}, these are {VERSION}; "
+            "train it again"
+        )
+    if card.plan.problem:
+        raise ModelRefused(f"{what}: its columns cannot be made: {card.plan.problem}")
     if (digest := hashlib.sha256(content).hexdigest()) != card.sha256:
         raise ModelRefused(f"{what}: sha256 of model.onnx is {digest}, the card says {card.sha256}")
     session, input_name = _open(what, content, card)
@@ -118,8 +157,8 @@ def _open(what: str, content: bytes, card: ModelCard) -> tuple[Session, str]:
     inputs = [(one.type, one.shape) for one in session.get_inputs()]
     if len(inputs) != 1 or inputs[0][0] != "tensor(float)" or inputs[0][1][1:] != [len(card.features)]:
         raise ModelRefused(f"{what}: takes {inputs}, the card lists {len(card.features)} float columns")
-    if "probabilities" not in [output.name for output in session.get_outputs()]:
-        raise ModelRefused(f"{what}: has no output named probabilities")
+    if (name := output_of(card)[0]) not in [output.name for output in session.get_outputs()]:
+        raise ModelRefused(f"{what}: has no output named {name}, as a model of kind {card.kind} has")
     columns = session.get_modelmeta().custom_metadata_map.get("features", "null")
     if columns != json.dumps(list(card.feature_names)):
         raise ModelRefused(f"{what}: was trained on the columns {columns}, in another order than the card's")
@@ -127,12 +166,37 @@ def _open(what: str, content: bytes, card: ModelCard) -> tuple[Session, str]:
 
 
 def _check_reference(what: str, model: OnnxModel) -> None:
-    expected = [one.probability for one in model.card.reference]
+    expected = [one.answer for one in model.card.reference]
     if any(len(one.row) != len(model.card.features) for one in model.card.reference):
         raise ModelRefused(f"{what}: a reference row has another number of columns than the card")
     try:
-        answers = model.probabilities([one.row for one in model.card.reference])
+        answers = model.outputs(
+            [tuple(nan if x is None else x for x in one.row) for one in model.card.reference]
+        )
     except ModelFailed as error:
         raise ModelRefused(f"{what}: cannot answer its reference rows: {error}") from error
-    if not all(abs(a - b) <= REFERENCE_TOLERANCE for a, b in zip(answers, expected, strict=True)):
+    if not all(_same(*pair) for pair in zip(answers, expected, strict=True)):
         raise ModelRefused(f"{what}: answers {answers} to its reference rows, the card says {expected}")
+
+
+def _same(answer: Sequence[float], expected: Sequence[float]) -> bool:
+    return len(answer) == len(expected) and all(
+        abs(a - b) <= REFERENCE_TOLERANCE * max(1.0, abs(b)) for a, b in zip(answer, expected, strict=True)
+    )
+
+
+def _answer(card: ModelCard, output: list[float]) -> Answer:
+    match card.kind:
+        case "failure":
+            return Answer(output[1])
+        case "anomaly":
+            return Answer(output[0])
+        case "quality":
+            best = max(range(len(output)), key=output.__getitem__)
+            return Answer(output[best], label=card.classes[best])
+        case "remaining-life":
+            value = max(0.0, output[0])
+            low, high = (None, None) if card.interval is None else card.interval.around(value)
+            return Answer(value, low, high)
+        case _:
+            assert_never(card.kind)

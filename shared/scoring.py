@@ -14,7 +14,7 @@ from time import thread_time
 from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Scored
-from shared.onnx_model import ModelFailed, ModelRefused, OnnxModel, load
+from shared.onnx_model import Answer, ModelFailed, ModelRefused, OnnxModel, load
 
 RUN_BUDGET_S = 0.25
 """Processor time that one run may take; 100 machines take about 0.001 s."""
@@ -78,7 +78,7 @@ class Scorer:
             for request in requests
         ]
         rows = [request.row for request, reason in zip(requests, reasons, strict=True) if not reason]
-        probabilities = iter(self._run(key, model, rows) if rows else ())
+        given = iter(self._run(key, model, rows) if rows else ())
         scored: list[Scored] = []
         for request, reason in zip(requests, reasons, strict=True):
             if reason:
@@ -86,23 +86,23 @@ class Scorer:
             elif key in self._stopped:
                 scored.append(_abstained(request, self._stopped[key]))
             else:
-                scored.append(_answer(model, request, next(probabilities)))
+                scored.append(_answer(model, request, next(given)))
         return scored
 
-    def _run(self, key: tuple[str, str], model: OnnxModel, rows: list[tuple[float, ...]]) -> list[float]:
+    def _run(self, key: tuple[str, str], model: OnnxModel, rows: list[tuple[float, ...]]) -> list[Answer]:
         """Runs the model; suspends it for this worker when it fails or overruns its budget.
 
         A run cannot be stopped from outside, so the first one over budget is paid for in full.
         """
         started = self._clock()
         try:
-            probabilities = model.probabilities(rows)
+            answers = model.answers(rows)
         except ModelFailed as failure:
             self._stopped[key] = f"suspended: {failure}"
             return []
         if (took_s := self._clock() - started) > self._run_budget_s:
             self._stopped[key] = f"suspended: {len(rows)} rows took {took_s:.3f} s of {self._run_budget_s} s"
-        return probabilities
+        return answers
 
 
 def _abstained(request: ScoreRequested, reason: str) -> Scored:
@@ -111,7 +111,10 @@ def _abstained(request: ScoreRequested, reason: str) -> Scored:
     )
 
 
-def _answer(model: OnnxModel, request: ScoreRequested, probability: float) -> Scored:
+def _answer(model: OnnxModel, request: ScoreRequested, answer: Answer) -> Scored:
+    if model.card.kind != "failure":
+        return _abstained(request, f"refused: a machine's health is a probability, not a {model.card.kind}")
+    probability = answer.value
     if not 0.0 <= probability <= 1.0:
         return _abstained(request, f"the model answered {probability}, which is no probability")
     return Scored(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from shared.domain.effects import ScoreRequested
+from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.inputs import Position, Reading, Scored
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.spec import (
@@ -38,7 +39,16 @@ MODEL = ModelBinding(
     version="1",
     inputs=(("torque", "torque_nm"),),
     threshold=0.5,
-    features=("torque.last", "torque.ewma0", "torque.ewma1"),
+    features=(
+        "torque.last",
+        "torque.ewma0",
+        "torque.ewma1",
+        "torque.z1",
+        "torque.mean0",
+        "torque.std1",
+        "torque.slope1",
+    ),
+    plan=FeaturePlan((600_000, 7_200_000), (3_600_000, 7_200_000), warm_up_panes=2, baseline_panes=4),
 )
 
 SPEC = MachineSpec(

@@ -39,12 +39,16 @@ def page(card: ModelCard) -> str:
                 for one in card.metrics
             ),
         ),
+        "## Calibration\n\n![Answers against the truth](calibration.svg)\n\n"
+        "Of rows that the model had not seen; larger points stand for more rows.",
+        *_interval(card),
         f"## Threshold\n\n{card.threshold:g}. {card.threshold_rule}",
         "## Inputs\n\n"
         + _table(
             ("Input", "Unit", "Meaning"),
             ((one.name, one.unit, one.meaning) for one in (*card.inputs, *card.attributes)),
         )
+        + _plan(card)
         + ("\n\nMaintenance of: " + ", ".join(card.components) + "." if card.components else ""),
         "## Columns, in order\n\n"
         f"The model abstains when a column lies more than {card.range_margin_ratio:g} of the range beyond "
@@ -73,6 +77,32 @@ def page(card: ModelCard) -> str:
         + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _interval(card: ModelCard) -> list[str]:
+    if card.interval is None:
+        return []
+    lowest = "-inf"
+    rows: list[tuple[str, ...]] = []
+    for step in card.interval.steps:
+        rows.append((f"{lowest} to {step.up_to:g}", f"-{step.below:g}", f"+{step.above:g}"))
+        lowest = f"{step.up_to:g}"
+    return [
+        f"## Interval\n\n{card.interval.coverage_ratio:.0%} of true values. {card.interval.rule}\n\n"
+        + _table((f"Answer [{card.answer_unit}]", "From", "To"), rows)
+    ]
+
+
+def _plan(card: ModelCard) -> str:
+    """How the columns are smoothed, in words."""
+    hours = [f"{tau / 3_600_000:g}" for tau in card.taus_ms]
+    said = [f"Moving averages over {', '.join(hours)} h" if hours else ""]
+    if card.windows_ms:
+        said.append("windows of " + " and ".join(f"{one / 3_600_000:g}" for one in card.windows_ms) + " h")
+    if card.regimes is not None:
+        said.append(f"{len(card.regimes.centres)} regimes told apart by {', '.join(card.regimes.by)}")
+    known = [one for one in said if one]
+    return f"\n\n{'; '.join(known)}." if known else ""
 
 
 def _bullets(lines: Iterable[str]) -> str:

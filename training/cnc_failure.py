@@ -19,12 +19,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold
 
-from shared.contracts.model_card import DataSource, Metric, ModelCard, ModelInput, Parity
-from shared.domain.features import BASELINE_PANES, WARM_UP_PANES, fold_pane, initial, row
-from shared.domain.spec import ModelBinding
+from shared.contracts.model_card import CalibrationBin, DataSource, Metric, ModelCard, ModelInput, Parity
+from shared.domain.features import FeaturePlan
 from training import shipping
 from training.calibration import fit_calibrated
-from training.evidence import Statistic, fingerprint, metric, ratio
+from training.evidence import Statistic, calibration_bins, fingerprint, metric, ratio
+from training.folding import recipe_for, rows_of
 
 SEED = 20260101
 NAME, VERSION = "cnc-failure", "1.0.0"
@@ -45,6 +45,7 @@ UNITS = {
     "quality_grade": "0, 1 or 2",
 }
 FEATURES = tuple(UNITS)
+PLAN = FeaturePlan()
 # scikit-learn ships no types, and those inferred from its defaults are wrong.
 _Forest: Any = RandomForestClassifier
 
@@ -55,32 +56,12 @@ def load(path: Path) -> tuple[shipping.Matrix, NDArray[np.int64]]:
     """Rows and labels. The rows of this set are independent: each is one pane of a fresh machine."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         records = list(csv.DictReader(file))
-    channels = tuple(CHANNELS)
-    bindings = {
-        grade: ModelBinding(
-            NAME,
-            VERSION,
-            tuple((channel, channel) for channel in channels),
-            0.5,
-            FEATURES,
-            attributes=(("quality_grade", value),),
-        )
+    made = {
+        grade: recipe_for(FEATURES, tuple(CHANNELS), PLAN, {"quality_grade": value})
         for grade, value in GRADES.items()
     }
-    fresh = initial(len(channels), 1)
     rows = [
-        row(
-            fold_pane(
-                fresh,
-                at=0,
-                means=tuple(float(record[column]) for column in CHANNELS.values()),
-                taus_ms=(600_000,),
-            ),
-            binding=bindings[record["Type"]],
-            signal_names=channels,
-            at=0,
-            maintained_at={},
-        )
+        next(rows_of(made[record["Type"]], [(0, tuple(float(record[one]) for one in CHANNELS.values()))]))[1]
         for record in records
     ]
     return shipping.matrix(rows), np.array([int(record["Machine failure"]) for record in records])
@@ -151,6 +132,7 @@ def card(
     path: Path,
     rows: shipping.Matrix,
     metrics: tuple[Metric, ...],
+    calibration: tuple[CalibrationBin, ...],
     threshold: float,
     onnx: bytes,
     parity: Parity,
@@ -159,6 +141,8 @@ def card(
     return ModelCard(
         name=NAME,
         version=VERSION,
+        kind="failure",
+        answer_unit="",
         predicts="Probability that a milling machine fails under the load of the present minute.",
         horizon_hours=None,
         intended_use="Early warning of overstrain, power failure, heat dissipation failure and worn tools on "
@@ -186,6 +170,7 @@ def card(
         split="5-fold stratified by failure. Calibration and threshold come from a further 5-fold split "
         "inside each training part. The shipped model is fitted on all rows. Modes are never columns.",
         metrics=metrics,
+        calibration=calibration,
         threshold=threshold,
         threshold_rule="Best F1 on the out-of-fold answers of the shipped model's own training.",
         inputs=(
@@ -201,19 +186,10 @@ def card(
             ModelInput(name="quality_grade", unit="0, 1 or 2", meaning="quality of the product: L, M or H"),
         ),
         components=(),
-        features=shipping.describe(rows, FEATURES, UNITS),
-        taus_ms=(),
-        warm_up_panes=WARM_UP_PANES,
-        baseline_panes=BASELINE_PANES,
-        range_margin_ratio=0.25,
-        sha256=shipping.digest(onnx),
-        opset=shipping.opsets(onnx)[""],
-        ml_opset=shipping.opsets(onnx)["ai.onnx.ml"],
         parity=parity,
-        reference=shipping.reference_rows(onnx, rows),
         reproduce="python -m training.cnc_failure --data DIR   # DIR holds ai4i2020.csv",
         seed=SEED,
-        libraries=shipping.libraries(),
+        **shipping.closing(onnx, kind="failure", rows=rows, units=UNITS, plan=PLAN),
     )
 
 
@@ -224,12 +200,23 @@ def main() -> None:
     options = parser.parse_args()
     path: Path = options.data / "ai4i2020.csv"
     rows, labels = load(path)
-    metrics = figures(labels, *evaluate(rows, labels))
+    probabilities, warned = evaluate(rows, labels)
     model, threshold = fit(rows, labels)
-    onnx = shipping.to_model(model, FEATURES)
-    parity = shipping.parity(model, onnx, rows, threshold)
-    made = card(path=path, rows=rows, metrics=metrics, threshold=threshold, onnx=onnx, parity=parity)
-    shipping.ship(made, onnx, options.models, judged=(rows, labels))
+    onnx = shipping.to_model(model, FEATURES, "failure")
+    made = card(
+        path=path,
+        rows=rows,
+        metrics=figures(labels, probabilities, warned),
+        calibration=calibration_bins(probabilities, labels),
+        threshold=threshold,
+        onnx=onnx,
+        parity=shipping.parity(
+            model.predict_proba(rows),
+            shipping.outputs(onnx, rows, "failure"),
+            lambda answers: answers[:, 1] >= threshold,
+        ),
+    )
+    shipping.ship(made, onnx, options.models, judged=(rows, labels == 1))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.contracts.model_card import DataFile, Metric
+from shared.contracts.model_card import CalibrationBin, DataFile, Metric
 
 RESAMPLE_COUNT = 1000
 
@@ -59,3 +59,28 @@ def metric(
 def ratio(flags: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:
     """Share of `flags` among the rows `where`; NaN when there are none."""
     return float(flags[where].mean()) if where.any() else float("nan")
+
+
+def calibration_bins(
+    answered: NDArray[np.float64], observed: NDArray[np.generic], *, count: int = 10
+) -> tuple[CalibrationBin, ...]:
+    """Rows sorted by answer and cut where the answers are spread, not where the rows are.
+
+    Half of the bins hold equal shares of the rows, half equal shares of the answers' sum: answers of
+    a rare event would else all lie in one bin.
+    """
+    order = np.argsort(answered, kind="stable")
+    mass = np.cumsum(answered[order] - answered.min())
+    half = count // 2
+    by_rows = np.linspace(0, len(order), half + 1)[1:-1].astype(int)
+    by_mass = np.searchsorted(mass, np.linspace(0, mass[-1], half + 1)[1:-1])
+    cuts = np.unique(np.concatenate([by_rows, by_mass]))
+    parts = [part for part in np.split(order, cuts[(cuts > 0) & (cuts < len(order))]) if len(part)]
+    return tuple(
+        CalibrationBin(
+            answered=round(float(answered[part].mean()), 4),
+            observed=round(float(observed[part].astype(np.float64).mean()), 4),
+            row_count=len(part),
+        )
+        for part in parts
+    )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HOUR_MS = 3_600_000
+ERRORS = ("error1", "error2", "error3", "error4", "error5")
 HORIZON_MS = 24 * HOUR_MS
 """A warning is meant for a failure within this time."""
 
@@ -47,6 +48,18 @@ def read_records(folder: Path) -> Records:
         {machine: sorted(entries) for machine, entries in maintained.items()},
         {machine: sorted(instants) for machine, instants in failed_at.items()},
     )
+
+
+def error_file(folder: Path) -> Path:
+    return folder / "PdM_errors.csv"
+
+
+def read_errors(folder: Path) -> dict[tuple[int, int, str], int]:
+    """(machine, hour, code) -> how often the controller reported it in that hour."""
+    counts: dict[tuple[int, int, str], int] = defaultdict(int)
+    for row in _rows(error_file(folder)):
+        counts[int(row["machineID"]), milliseconds(row["datetime"]), row["errorID"]] += 1
+    return counts
 
 
 def milliseconds(text: str) -> int:

@@ -1,10 +1,11 @@
-"""A trained estimator -> `models/<name>/<version>/`: model.onnx, card.json and the card as a page."""
+"""A trained estimator -> `models/<name>/<version>/`: model.onnx, card.json, the card as a page, a plot."""
 
 import hashlib
 import json
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import onnx
@@ -12,22 +13,28 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
-from shared.contracts.model_card import Feature, Metric, ModelCard, Parity, ReferenceRow
-from shared.onnx_model import load
+from shared.contracts.model_card import Feature, Kind, Metric, ModelCard, Parity, ReferenceRow, RegimeTable
+from shared.domain.features import VERSION, FeaturePlan
+from shared.onnx_model import OUTPUTS, load
 from shared.onnx_runtime import open_session
 from shared.scoring import reason_to_abstain
+from training.calibration_plot import plot
 from training.card_page import page
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 OPSET = 18
 ML_OPSET = 3
+IR_VERSION = 8
 REFERENCE_ROW_COUNT = 5
+RANGE_MARGIN_RATIO = 0.25
 LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy")
 
 # Its annotations do not know the types that its documentation asks for.
 _to_onnx: Any = to_onnx
 
 type Matrix = NDArray[np.float32]
+type Answers = NDArray[np.float64]
+"""One row of a model's output for each row that it was asked about."""
 
 
 def matrix(rows: list[tuple[float, ...]]) -> Matrix:
@@ -35,19 +42,32 @@ def matrix(rows: list[tuple[float, ...]]) -> Matrix:
     return np.asarray(rows, dtype=np.float32)
 
 
-def to_model(estimator: Any, features: tuple[str, ...]) -> bytes:
-    """The estimator as ONNX with a plain `probabilities` output, its column names inside."""
+def to_model(estimator: Any, features: tuple[str, ...], kind: Kind) -> bytes:
+    """The estimator as ONNX with the one output of its kind, its column names inside."""
+    classifies = kind in ("failure", "quality")
     converted = _to_onnx(
         estimator,
         initial_types=[("row", FloatTensorType([None, len(features)]))],
-        options={id(estimator): {"zipmap": False}},
+        options={id(estimator): {"zipmap": False}} if classifies else None,
         target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
     )
     assert isinstance(converted, onnx.ModelProto)
-    # The converter names the graph at random; a seeded training must give the same bytes.
-    converted.graph.name = "model"
-    converted.metadata_props.add(key="features", value=json.dumps(list(features)))
-    return converted.SerializeToString(deterministic=True)
+    # The converter names the output of a regression `variable`.
+    for node in converted.graph.node:
+        for place, name in enumerate(node.output):
+            if name == "variable":
+                node.output[place] = OUTPUTS[kind]
+    for output in converted.graph.output:
+        if output.name == "variable":
+            output.name = OUTPUTS[kind]
+    return sealed(converted, features)
+
+
+def sealed(model: onnx.ModelProto, features: tuple[str, ...]) -> bytes:
+    """The file's bytes, the same for the same training: the converter names graphs at random."""
+    model.graph.name = "model"
+    model.metadata_props.add(key="features", value=json.dumps(list(features)))
+    return model.SerializeToString(deterministic=True)
 
 
 def opsets(model: bytes) -> dict[str, int]:
@@ -75,68 +95,132 @@ def describe(rows: Matrix, names: tuple[str, ...], units: dict[str, str]) -> tup
     return tuple(described)
 
 
-def answers(model: bytes, rows: Matrix) -> NDArray[np.float64]:
+def outputs(model: bytes, rows: Matrix, kind: Kind) -> Answers:
     """What ONNX Runtime makes of the rows."""
-    return open_session(model).run(["probabilities"], {"row": rows})[0][:, 1].astype(np.float64)
+    return open_session(model).run([OUTPUTS[kind]], {"row": rows})[0].astype(np.float64)
 
 
-def parity(estimator: Any, model: bytes, rows: Matrix, threshold: float) -> Parity:
-    """Estimator and ONNX model compared on every row."""
-    wanted: NDArray[np.float64] = estimator.predict_proba(rows)[:, 1]
-    given = answers(model, rows)
-    difference = np.abs(wanted - given)
+def answers(model: bytes, rows: Matrix, kind: Kind = "failure") -> NDArray[np.float64]:
+    """One number a row: the probability of failure, or the only output of other kinds."""
+    return outputs(model, rows, kind)[:, -1]
+
+
+def parity(wanted: Answers, given: Answers, warns: Callable[[Answers], NDArray[Any]]) -> Parity:
+    """Outputs of the estimator and of the ONNX model compared row by row.
+
+    `warns` says what is done about an answer (a warning or none, a class): a row for which that
+    changes is a flip.
+    """
+    difference = np.abs(wanted - given).reshape(len(wanted), -1).max(axis=1)
     return Parity(
-        row_count=len(rows),
+        row_count=len(wanted),
         p999_difference=float(f"{np.percentile(difference, 99.9):.2g}"),
         max_difference=float(f"{difference.max():.2g}"),
-        flip_count=int(((wanted >= threshold) != (given >= threshold)).sum()),
+        flip_count=int((warns(wanted) != warns(given)).sum()),
     )
 
 
-def reference_rows(model: bytes, rows: Matrix) -> tuple[ReferenceRow, ...]:
-    """Rows from the least to the most likely to fail, with the model's answers."""
-    given = answers(model, rows)
-    order = np.argsort(given, kind="stable")
+def reference_rows(model: bytes, rows: Matrix, kind: Kind) -> tuple[ReferenceRow, ...]:
+    """Rows from the lowest to the highest answer, with the model's output."""
+    given = outputs(model, rows, kind)
+    order = np.argsort(given[:, -1], kind="stable")
     picked = order[np.linspace(0, len(order) - 1, REFERENCE_ROW_COUNT).astype(int)]
     return tuple(
         ReferenceRow(
-            row=tuple(round(float(x), 3) for x in rows[index]), probability=round(float(given[index]), 6)
+            row=tuple(None if np.isnan(x) else round(float(x), 3) for x in rows[index]),
+            answer=tuple(round(float(x), 6) for x in given[index]),
         )
         for index in picked
     )
 
 
-def plain(name: str, value: float, meaning: str) -> Metric:
-    """A figure without an interval."""
-    return Metric(name=name, value=round(value, 5), low=None, high=None, unit="", meaning=meaning)
+class Closing(TypedDict):
+    """What a card says about columns and model file: the same for every model."""
+
+    features: tuple[Feature, ...]
+    taus_ms: tuple[int, ...]
+    windows_ms: tuple[int, ...]
+    warm_up_panes: int
+    baseline_panes: int
+    shrinkage: float
+    regimes: RegimeTable | None
+    features_version: int
+    range_margin_ratio: float
+    sha256: str
+    opset: int
+    ml_opset: int
+    reference: tuple[ReferenceRow, ...]
+    libraries: dict[str, str]
 
 
-def abstentions(card: ModelCard, rows: Matrix, labels: NDArray[np.int64]) -> tuple[Metric, ...]:
-    """How often scoring would abstain on these rows: over all, and over those before a failure."""
-    abstains = np.array([bool(reason_to_abstain(card, tuple(row))) for row in rows.tolist()])
-    return (
-        plain("abstained", float(abstains.mean()), "share of rows that the model declines to judge"),
-        plain("abstainedFailing", float(abstains[labels == 1].mean()), "the same among failing rows"),
+def closing(
+    onnx_model: bytes,
+    *,
+    kind: Kind,
+    rows: Matrix,
+    units: dict[str, str],
+    plan: FeaturePlan,
+    asked: Matrix | None = None,
+) -> Closing:
+    """The end of a card: columns with the ranges of the training `rows`, plan, file.
+
+    Reference rows are picked from `asked`, from `rows` when left out.
+    """
+    regimes = plan.regimes
+    needs = opsets(onnx_model)
+    return Closing(
+        features=describe(rows, tuple(units), units),
+        taus_ms=plan.taus_ms,
+        windows_ms=plan.windows_ms,
+        warm_up_panes=plan.warm_up_panes,
+        baseline_panes=plan.baseline_panes,
+        shrinkage=plan.shrinkage,
+        regimes=None
+        if regimes is None
+        else RegimeTable(
+            by=regimes.by,
+            scale=regimes.scale,
+            centres=regimes.centres,
+            normalised=regimes.normalised,
+            mean=regimes.mean,
+            std=regimes.std,
+        ),
+        features_version=VERSION,
+        range_margin_ratio=RANGE_MARGIN_RATIO,
+        sha256=hashlib.sha256(onnx_model).hexdigest(),
+        opset=needs[""],
+        ml_opset=needs.get("ai.onnx.ml", ML_OPSET),
+        reference=reference_rows(onnx_model, rows if asked is None else asked, kind),
+        libraries={name: version(name) for name in LIBRARIES},
     )
 
 
-def digest(model: bytes) -> str:
-    return hashlib.sha256(model).hexdigest()
+def plain(name: str, value: float, meaning: str, unit: str = "") -> Metric:
+    """A figure without an interval."""
+    return Metric(name=name, value=round(value, 5), low=None, high=None, unit=unit, meaning=meaning)
 
 
-def libraries() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
+def abstentions(card: ModelCard, rows: Matrix, wanted: NDArray[np.bool_]) -> tuple[Metric, ...]:
+    """How often scoring would abstain on these rows: over all, and over those where it matters."""
+    abstains = np.array([bool(reason_to_abstain(card, tuple(row))) for row in rows.tolist()])
+    return (
+        plain("abstained", float(abstains.mean()), "share of rows that the model declines to judge"),
+        plain(
+            "abstainedFailing", float(abstains[wanted].mean()), "the same among rows that call for a warning"
+        ),
+    )
 
 
-def ship(card: ModelCard, model: bytes, folder: Path, *, judged: tuple[Matrix, NDArray[np.int64]]) -> None:
-    """Adds to the card how often the model abstains on the `judged` rows and labels, writes the three
-    files and loads them back the way a worker does."""
+def ship(card: ModelCard, model: bytes, folder: Path, *, judged: tuple[Matrix, NDArray[np.bool_]]) -> None:
+    """Adds to the card how often the model abstains on the `judged` rows (and among those that call
+    for a warning), writes the files and loads them back the way a worker does."""
     card = card.model_copy(update={"metrics": (*card.metrics, *abstentions(card, *judged))})
     place = folder / card.name / card.version
     place.mkdir(parents=True, exist_ok=True)
     (place / "model.onnx").write_bytes(model)
-    (place / "card.json").write_text(card.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+    (place / "card.json").write_text(card.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
     (place / "card.md").write_text(page(card), encoding="utf-8")
+    (place / "calibration.svg").write_text(plot(card), encoding="utf-8")
     load(folder, card.name, card.version)
     print(f"{card.name} {card.version}: {len(model) / 1000:.0f} kB in {place}")
     for figure in card.metrics:

@@ -10,7 +10,6 @@ from shared.contracts.factory import Binding, Factory, MachineClass, Rule, Signa
 from shared.contracts.units import UNITS, unit_of_name
 from shared.domain.features import problems as feature_problems
 from shared.domain.packml import STATES_BY_WORD
-from shared.domain.spec import ModelBinding
 
 _DTMI = "dtmi:"
 
@@ -27,10 +26,6 @@ def class_problems(factory: Factory, cards: Cards | None) -> Iterator[Problem]:
             yield from _binding_problems(binding, kind, cards, (*at, "models", index))
         if kind.state_map is not None and kind.state_map not in factory.state_maps:
             yield unknown("state map", kind.state_map, factory.state_maps, (*at, "state_map"))
-        if sorted(kind.feature_time_constants_min) != kind.feature_time_constants_min:
-            yield Problem(
-                (*at, "feature_time_constants_min"), "time constants run from slow to fast", "sort them"
-            )
         if kind.twin_model is not None and not kind.twin_model.startswith(_DTMI):
             yield Problem((*at, "twin_model"), f"{kind.twin_model} is no DTMI", "write dtmi:company:Name;1")
     yield from _product_problems(factory)
@@ -111,24 +106,15 @@ def _binding_problems(
     if card is None:
         yield unknown("model", binding.model, cards, (*at, "model"))
         return
-    bound = ModelBinding(
-        binding.model,
-        card.version,
-        tuple(binding.inputs.items()),
-        card.threshold,
-        card.feature_names,
-        attributes=tuple((name, 0.0) for name in binding.attributes),
-    )
     remedy = f"see models/{card.name}/{card.version}/card.md"
-    for message in feature_problems(bound, tuple(kind.signals), len(kind.feature_time_constants_min)):
+    for message in feature_problems(
+        card.feature_names,
+        inputs=tuple(binding.inputs.items()),
+        attributes=tuple(binding.attributes),
+        plan=card.plan,
+        signal_names=tuple(kind.signals),
+    ):
         yield Problem(at, f"model {card.name}: {message}", remedy)
-    taus_min = [tau / 60_000 for tau in card.taus_ms]
-    if taus_min and taus_min != kind.feature_time_constants_min:
-        yield Problem(
-            at,
-            f"model {card.name} was trained with time constants of {taus_min} min",
-            f"set feature_time_constants_min of the class to {taus_min}",
-        )
     for channel in card.inputs:
         signal = kind.signals.get(binding.inputs.get(channel.name, ""))
         if signal is not None and _incomparable(channel.unit, signal.unit):

@@ -150,8 +150,6 @@ class MachineClass(Described):
     """Longest gap between readings that the last state is taken to hold through."""
     close_after_h: Positive = 24.0
     """A shift is closed when nothing arrived for this long."""
-    feature_time_constants_min: Annotated[list[Positive], Field(min_length=1, max_length=4)] = [10.0, 120.0]
-    """Of the moving averages that feed the models, fast to slow."""
     rules: list[Rule] = []
     models: list[Binding] = []
     ideal_cycle_s: Positive | None = None

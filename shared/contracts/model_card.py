@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from shared.domain.feature_recipe import FeaturePlan, Regimes
+
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 type ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 type ModelVersion = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$", max_length=32)]
@@ -92,8 +94,55 @@ class Parity(_Part):
 class ReferenceRow(_Part):
     """A row with the answer that the model must give: checked whenever the model is loaded."""
 
-    row: tuple[float, ...]
-    probability: float
+    row: tuple[float | None, ...]
+    """None: the column is missing."""
+    answer: tuple[float, ...]
+    """The model's whole output for the row."""
+
+
+class RegimeTable(_Part):
+    """Ways in which a machine is run, as `shared.domain.feature_recipe.Regimes` explains them."""
+
+    by: tuple[str, ...]
+    scale: tuple[float, ...]
+    centres: tuple[tuple[float, ...], ...]
+    normalised: tuple[str, ...]
+    mean: tuple[tuple[float, ...], ...]
+    std: tuple[tuple[float, ...], ...]
+
+
+class IntervalStep(_Part):
+    """What an answer up to `up_to` may be off by, in the answer's unit."""
+
+    up_to: float
+    below: float
+    """The interval starts so far below the answer (negative: above it)."""
+    above: float
+
+
+class Interval(_Part):
+    """A conformal prediction interval: `coverage_ratio` of the true values lie inside, over machines."""
+
+    coverage_ratio: float = Field(gt=0, lt=1)
+    rule: str
+    steps: tuple[IntervalStep, ...] = Field(min_length=1)
+    """Ascending; the last one also holds beyond."""
+
+    def around(self, answer: float) -> tuple[float, float]:
+        """Lower and upper end for an answer, never below 0."""
+        step = next((one for one in self.steps if answer <= one.up_to), self.steps[-1])
+        return max(0.0, answer - step.below), max(0.0, answer + step.above)
+
+
+class CalibrationBin(_Part):
+    """Rows with similar answers: what was answered and what was true, on average."""
+
+    answered: float
+    observed: float
+    row_count: int
+
+
+type Kind = Literal["failure", "remaining-life", "anomaly", "quality"]
 
 
 class ModelCard(_Part):
@@ -102,7 +151,16 @@ class ModelCard(_Part):
     card_version: Literal[1] = 1
     name: ModelName
     version: ModelVersion
+    kind: Kind
+    """`failure`: a probability. `remaining-life`: an amount with an interval. `anomaly`: a distance
+    from the machine's own baseline. `quality`: a probability for each class."""
     predicts: str
+    answer_unit: str
+    """Empty for probabilities."""
+    classes: tuple[str, ...] = ()
+    """Of a quality model, in the order of its output."""
+    interval: Interval | None = None
+    """Of a remaining life."""
     horizon_hours: float | None
     """How far ahead the probability looks; None: the state at the time of the row."""
     intended_use: str
@@ -111,7 +169,10 @@ class ModelCard(_Part):
     data: DataSource
     split: str
     metrics: tuple[Metric, ...]
-    threshold: float = Field(gt=0, lt=1)
+    calibration: tuple[CalibrationBin, ...]
+    """What calibration.svg shows."""
+    threshold: float = Field(gt=0)
+    """A warning from here: upwards, but downwards for a remaining life."""
     threshold_rule: str
     inputs: tuple[ModelInput, ...]
     attributes: tuple[ModelInput, ...]
@@ -121,8 +182,13 @@ class ModelCard(_Part):
     features: tuple[Feature, ...] = Field(min_length=1)
     taus_ms: tuple[int, ...]
     """Time constants that the features were folded with, fast to slow; empty: it uses no averages."""
+    windows_ms: tuple[int, ...] = ()
     warm_up_panes: int
     baseline_panes: int
+    shrinkage: float = 0.0
+    regimes: RegimeTable | None = None
+    features_version: int
+    """`shared.domain.features.VERSION` of the code that made the columns."""
     range_margin_ratio: float = Field(ge=0)
     """A feature farther outside [low, high] than this share of the range is outside the model's world."""
     sha256: Sha256
@@ -134,6 +200,21 @@ class ModelCard(_Part):
     reproduce: str
     seed: int
     libraries: dict[str, str]
+
+    @property
+    def plan(self) -> FeaturePlan:
+        """How the columns are made, as a binding takes it over."""
+        table = self.regimes
+        return FeaturePlan(
+            taus_ms=self.taus_ms,
+            windows_ms=self.windows_ms,
+            warm_up_panes=self.warm_up_panes,
+            baseline_panes=self.baseline_panes,
+            shrinkage=self.shrinkage,
+            regimes=None
+            if table is None
+            else Regimes(table.by, table.scale, table.centres, table.normalised, table.mean, table.std),
+        )
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -47,7 +47,6 @@ class ClassPart(_Document):
     twin_model: str
     signals: tuple[SignalSpec, ...]
     rules: tuple[LimitRule, ...]
-    feature_taus_ms: tuple[int, ...]
     ideal_cycle_ms: dict[str, int]
     state_map: dict[str, PackMLState]
     lateness_ms: int

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.domain import alarms, current, event_time, features, minutes
+from shared.domain import alarms, current, event_time, minutes
 from shared.domain.effects import (
     CameBack,
     CommandDone,
@@ -18,6 +18,7 @@ from shared.domain.effects import (
     ThresholdCrossed,
     WentSilent,
 )
+from shared.domain.features import FeatureState
 from shared.domain.inputs import (
     QUEUE,
     Acknowledge,
@@ -32,7 +33,7 @@ from shared.domain.inputs import (
     Tick,
 )
 from shared.domain.showing import SHOW_EVERY_MS, may_show, show
-from shared.domain.spec import MachineSpec
+from shared.domain.spec import MachineSpec, ModelBinding
 from shared.domain.state import Fold, MachineState, Pane, Shown
 from shared.domain.turn import Turn
 
@@ -67,7 +68,7 @@ def initial(spec: MachineSpec) -> MachineState:
         line_id=spec.line_id,
         spec_version=spec.version,
         names=spec.names,
-        fold=Fold(features=features.initial(columns, len(spec.feature_taus_ms)), pane=Pane.empty(columns)),
+        fold=Fold(pane=Pane.empty(columns)),
         shown=Shown(values=[None] * columns, value_at=[-1] * columns),
         values=[None] * columns,
         value_at=[-1] * columns,
@@ -234,6 +235,20 @@ def _score(turn: Turn, scored: Scored) -> None:
         turn.urgent = True
 
 
+def _kept(moving: dict[str, FeatureState], old: MachineSpec, new: MachineSpec) -> dict[str, FeatureState]:
+    """The statistics of the models that go on seeing the same signals in the same way."""
+    sources = {binding.model: _source(binding) for binding in old.models}
+    return {
+        binding.model: moving[binding.model]
+        for binding in new.models
+        if binding.model in moving and sources.get(binding.model) == _source(binding)
+    }
+
+
+def _source(binding: ModelBinding) -> tuple[object, ...]:
+    return binding.features, binding.inputs, binding.plan
+
+
 def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
     """Pin a new spec: columns follow their signal's name, new ones start empty."""
     state = turn.state
@@ -249,8 +264,7 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
         state.shown.value_at = [-1 if c is None else state.shown.value_at[c] for c in source]
         fold.pane = minutes.remap(fold.pane, source)
         fold.waiting = [event_time.remap_held(held, source) for held in fold.waiting]
-    if spec.names != state.names or spec.feature_taus_ms != turn.spec.feature_taus_ms:
-        fold.features = features.initial(len(spec.signals), len(spec.feature_taus_ms))
+    fold.moving = _kept(fold.moving, turn.spec, spec)
     turn.spec = spec
     state.spec_version = spec.version
     state.site_id = spec.site_id

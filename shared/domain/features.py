@@ -9,224 +9,250 @@ A feature is named by what it is (all of them in the unit of the channel's signa
 
 - `torque.last`: mean of the latest pane
 - `torque.ewma0`, `.ewma1`: moving average, by index of the time constant (fast to slow)
-- `torque.std1`: moving standard deviation, for the slowest time constant only
+- `torque.ewstd`: exponentially weighted standard deviation, of the slowest time constant
+- `torque.mean0`, `.std0`, `.slope0`: mean, standard deviation and trend over the short window, with 1
+  over the long one; the trend is the least-squares change over the whole length of the window
 - `torque.delta1`: `.ewma1` minus the machine's own baseline
 - `torque.z0`: `.ewma0` minus the baseline, in standard deviations of the baseline (no unit)
-- `hours_since.comp1`: hours since maintenance of that component
+- `torque.away`: the same against the joint baseline, in deviations of the *average* (no unit)
+- `torque.pull`: row of the joint baseline's precision matrix times all `away` (no unit); the sum over
+  channels of away x pull is the squared distance of Mahalanobis, each term its channel's exact share
+- `age_hours`: hours since the first pane; `hours_since.comp1`: since maintenance of that component
+- `regime`: number of the way in which the machine is run (see `Regimes`)
 - `power_w`, `temperature_difference_k`, `wear_torque`: see `PHYSICS`
 - any other name: an attribute of the machine, such as `age_years`
 
 `torque` is the model's channel; the binding says which signal of the machine it is.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from math import isnan, nan, pi, sqrt
-from typing import NamedTuple
+from math import isnan, nan, sqrt
 
-from shared.domain.feature_state import (
-    BASELINE_PANES,
-    WARM_UP_PANES,
-    FeatureState,
-    fold_pane,
-    initial,
+from shared.domain.feature_recipe import (
+    BY_JOINT,
+    BY_TAU,
+    BY_WINDOW,
+    JOINT_CHANNELS_MAX,
+    PHYSICS,
+    WINDOW_PANES,
+    FeaturePlan,
+    Meaning,
+    Recipe,
+    Regimes,
+    meaning,
+    recipe,
 )
-from shared.domain.spec import ModelBinding
+from shared.domain.feature_state import FeatureState, fold_pane, initial
 
 __all__ = [
-    "BASELINE_PANES",
     "HOLD_AVERAGE_MS",
     "HOLD_LAST_MS",
     "PHYSICS",
-    "WARM_UP_PANES",
+    "VERSION",
+    "FeaturePlan",
     "FeatureState",
+    "Recipe",
+    "Regimes",
     "fold_pane",
     "initial",
     "problems",
+    "recipe",
     "row",
 ]
+
+VERSION = 2
+"""Counts up whenever rows come out differently: a model made with other rows must not score."""
 
 HOLD_LAST_MS = 600_000
 """How long the last value of a signal is taken to hold when later panes miss it."""
 
 HOLD_AVERAGE_MS = 10_800_000
-"""The same for its moving averages and deviation."""
+"""The same for its moving averages, deviations and windows."""
 
 
 def row(
-    state: FeatureState,
-    *,
-    binding: ModelBinding,
-    signal_names: tuple[str, ...],
-    at: int,
-    maintained_at: Mapping[str, int],
+    state: FeatureState, recipe: Recipe, *, at: int, maintained_at: Mapping[str, int]
 ) -> tuple[float, ...]:
     """The model's columns in the card's order, rounded to 3 decimals; NaN for what is not known.
 
     `at` is the event time in ms that ages count to; `maintained_at` maps a component to the event
     time of its latest maintenance. Not known is: a signal that the machine does not have, that was
-    never good or has been missing for too long, an average that is not warmed up, a baseline that
-    is not complete or has no spread, maintenance that was never recorded.
-
-    Raises ValueError for a feature name that has no meaning here (see `problems`).
+    never good or has been missing for too long, an average or window that is not warmed up, a
+    baseline that is not complete or has no spread, maintenance that was never recorded.
     """
-    columns = _columns(binding.features, binding.inputs, binding.attributes, signal_names)
     # Adding 0.0 turns -0.0 into 0.0.
-    return tuple([round(column(state, at, maintained_at), 3) + 0.0 for column in columns])
+    return tuple([round(column(state, at, maintained_at), 3) + 0.0 for column in _columns(recipe)])
 
 
-def problems(binding: ModelBinding, signal_names: tuple[str, ...], tau_count: int) -> tuple[str, ...]:
+def problems(
+    features: tuple[str, ...],
+    *,
+    inputs: tuple[tuple[str, str], ...],
+    attributes: tuple[str, ...],
+    plan: FeaturePlan,
+    signal_names: tuple[str, ...],
+) -> tuple[str, ...]:
     """What keeps a binding from filling its model's columns, for whoever validates descriptions."""
-    channels = {channel for channel, _ in binding.inputs}
-    attributes = {name for name, _ in binding.attributes}
+    channels = {channel for channel, _ in inputs}
     found = [
         f"model input {channel} is bound to {signal}, which the machine class does not have"
-        for channel, signal in binding.inputs
+        for channel, signal in inputs
         if signal not in signal_names
     ]
-    for name in binding.features:
-        meaning = _meaning(name)
-        if meaning is None or meaning.tau >= tau_count:
-            found.append(f"{name} is not a feature with {tau_count} time constants")
-        elif meaning.kind == "std" and meaning.tau != tau_count - 1:
-            found.append(f"{name}: only the slowest time constant keeps a deviation")
-        elif meaning.kind == "attribute" and name not in attributes:
+    if plan.problem:
+        found.append(plan.problem)
+    if plan.regimes is not None:
+        found += [f"regimes need model input {one}" for one in plan.regimes.by if one not in channels]
+    joint: set[str] = set()
+    for name in features:
+        one = meaning(name)
+        if one is None:
+            found.append(f"{name} is not a feature")
+        elif one.kind in BY_TAU and one.number >= len(plan.taus_ms):
+            found.append(f"{name} is not a feature with {len(plan.taus_ms)} time constants")
+        elif one.kind in BY_WINDOW and not plan.windows_ms:
+            found.append(f"{name} needs windows")
+        elif one.kind == "regime" and plan.regimes is None:
+            found.append(f"{name} needs regimes")
+        elif one.kind == "attribute" and name not in attributes:
             found.append(f"{name} needs an attribute of that name")
         else:
             found += [
-                f"{name} needs model input {channel}"
-                for channel in meaning.channels
-                if channel not in channels
+                f"{name} needs model input {channel}" for channel in one.channels if channel not in channels
             ]
+        if one is not None and one.kind in BY_JOINT:
+            joint.update(one.channels)
+    if len(joint) > JOINT_CHANNELS_MAX:
+        found.append(f"a joint baseline of {len(joint)} channels: at most {JOINT_CHANNELS_MAX}")
     return tuple(found)
 
 
-def _power_w(torque_nm: float, speed_rpm: float) -> float:
-    return torque_nm * speed_rpm * 2.0 * pi / 60.0
-
-
-def _difference(left: float, right: float) -> float:
-    return left - right
-
-
-def _product(left: float, right: float) -> float:
-    return left * right
-
-
-class Physics(NamedTuple):
-    """A quantity computed from the latest panes of two channels."""
-
-    channels: tuple[str, str]
-    unit: str
-    of: Callable[[float, float], float]
-
-
-PHYSICS: dict[str, Physics] = {
-    # Mechanical power at the spindle: torque [N·m] x angular speed.
-    "power_w": Physics(("torque", "rpm"), "W", _power_w),
-    # Equal in kelvin and in degrees Celsius, as long as both channels use the same one.
-    "temperature_difference_k": Physics(("process_temperature", "air_temperature"), "K", _difference),
-    # Strain on a worn tool: minutes in use x torque [N·m].
-    "wear_torque": Physics(("tool_wear", "torque"), "N·m·min", _product),
-}
-
 type _Column = Callable[[FeatureState, int, Mapping[str, int]], float]
-
-_STATISTIC = re.compile(r"(?P<channel>\w+)\.(?:(?P<last>last)|(?P<kind>ewma|std|delta|z)(?P<tau>\d))")
-
-
-class _Meaning(NamedTuple):
-    kind: str
-    """`last`, `ewma`, `std`, `delta`, `z`, `hours_since`, `physics` or `attribute`."""
-    channels: tuple[str, ...] = ()
-    tau: int = 0
+type _Statistic = Callable[[FeatureState, int], float]
 
 
-def _meaning(name: str) -> _Meaning | None:
-    """What a feature name says; None when it says nothing."""
-    if name in PHYSICS:
-        return _Meaning("physics", PHYSICS[name].channels)
-    if name.startswith("hours_since."):
-        return _Meaning("hours_since")
-    if "." not in name:
-        return _Meaning("attribute")
-    match = _STATISTIC.fullmatch(name)
-    if match is None:
-        return None
-    return _Meaning(match["kind"] or "last", (match["channel"],), int(match["tau"] or 0))
+@lru_cache(maxsize=1024)
+def _columns(recipe: Recipe) -> tuple[_Column, ...]:
+    """Names resolved once for all machines that share a recipe."""
+    return tuple(_column(name, recipe) for name in recipe.features)
 
 
-@lru_cache(maxsize=512)
-def _columns(
-    features: tuple[str, ...],
-    inputs: tuple[tuple[str, str], ...],
-    attributes: tuple[tuple[str, float], ...],
-    signal_names: tuple[str, ...],
-) -> tuple[_Column, ...]:
-    """Names resolved once for all machines that share a binding."""
-    places = {channel: signal_names.index(name) for channel, name in inputs if name in signal_names}
-    return tuple(_column(name, places, dict(attributes)) for name in features)
-
-
-def _column(name: str, places: Mapping[str, int], attributes: Mapping[str, float]) -> _Column:
-    meaning = _meaning(name)
-    if meaning is None:
-        raise ValueError(f"{name} is not a feature")
-    if meaning.kind == "attribute":
-        value = attributes.get(name, nan)
+def _column(name: str, recipe: Recipe) -> _Column:
+    what = meaning(name)
+    assert what is not None  # `recipe` refuses names without meaning
+    if what.kind == "attribute":
+        value = recipe.attributes.get(name, nan)
         return lambda _state, _at, _maintained_at: value
-    if meaning.kind == "hours_since":
+    if what.kind == "hours_since":
         component = name.removeprefix("hours_since.")
         return lambda _state, at, maintained_at: (
             (at - maintained_at[component]) / 3_600_000 if component in maintained_at else nan
         )
-    if any(channel not in places for channel in meaning.channels):
-        return lambda _state, _at, _maintained_at: nan
-    signal = places[meaning.channels[0]]
-    if meaning.kind == "physics":
-        of, other = PHYSICS[name].of, places[meaning.channels[1]]
-        return lambda state, _at, _maintained_at: of(_last(state, signal), _last(state, other))
-    if meaning.kind == "last":
-        return lambda state, _at, _maintained_at: _last(state, signal)
-    statistic, tau = _STATISTICS[meaning.kind], meaning.tau
-    return lambda state, _at, _maintained_at: statistic(state, signal, tau)
+    if what.kind == "age":
+        return lambda state, at, _maintained_at: (
+            nan if state.first_at is None else (at - state.first_at) / 3_600_000
+        )
+    if what.kind == "regime":
+        return lambda state, _at, _maintained_at: nan if state.regime is None else float(state.regime)
+    channels = [recipe.channels.index(channel) for channel in what.channels]
+    if what.kind == "physics":
+        of, (left, right) = PHYSICS[name].of, channels
+        return lambda state, _at, _maintained_at: of(_last(state, left), _last(state, right))
+    statistic, (channel,) = _statistic(what, recipe), channels
+    return lambda state, _at, _maintained_at: statistic(state, channel)
 
 
-def _last(state: FeatureState, signal: int) -> float:
-    value = state.last[signal]
-    return nan if value is None or state.behind_ms[signal] > HOLD_LAST_MS else value
+def _statistic(what: Meaning, recipe: Recipe) -> _Statistic:
+    plan, taus, index = recipe.plan, recipe.taus, what.number
+    warm_up, complete = plan.warm_up_panes, plan.baseline_panes
+
+    def known(state: FeatureState, channel: int) -> bool:
+        return state.good_count[channel] >= warm_up and state.behind_ms[channel] <= HOLD_AVERAGE_MS
+
+    def average(state: FeatureState, channel: int) -> float:
+        value = state.ewma[channel * taus + index] if known(state, channel) else None
+        return nan if value is None else value
+
+    def deviation(state: FeatureState, channel: int) -> float:
+        return sqrt(state.variance[channel]) if known(state, channel) else nan
+
+    def delta(state: FeatureState, channel: int) -> float:
+        off = average(state, channel) - state.baseline_mean[channel]
+        return off if state.good_count[channel] >= complete else nan
+
+    def z(state: FeatureState, channel: int) -> float:
+        spread = sqrt(state.baseline_m2[channel] / (complete - 1))
+        return delta(state, channel) / spread if spread > 0.0 else nan
+
+    def away(state: FeatureState, channel: int) -> float:
+        assert state.joint is not None
+        value = average(state, channel)
+        off = None if isnan(value) else state.joint.away(channel, value)
+        return nan if off is None else off
+
+    def pull(state: FeatureState, channel: int) -> float:
+        assert state.joint is not None
+        if not state.joint.precision:
+            return nan
+        total = 0.0
+        for other in range(len(recipe.channels)):
+            high, low = (channel, other) if channel >= other else (other, channel)
+            total += state.joint.precision[high * (high + 1) // 2 + low] * away(state, other)
+        return total
+
+    def window(state: FeatureState, channel: int) -> float:
+        assert state.windows is not None
+        return (
+            _window(state, channel, what.kind, plan.windows_ms[index], plan) if known(state, channel) else nan
+        )
+
+    return {
+        "last": _last,
+        "ewma": average,
+        "ewstd": deviation,
+        "delta": delta,
+        "z": z,
+        "away": away,
+        "pull": pull,
+    }.get(what.kind, window)
 
 
-def _average(state: FeatureState, signal: int, tau: int) -> float:
-    tau_count = len(state.ewma) // len(state.last)
-    if tau >= tau_count:
-        raise ValueError(f"the state keeps {tau_count} time constants, none numbered {tau}")
-    if state.good_count[signal] < WARM_UP_PANES or state.behind_ms[signal] > HOLD_AVERAGE_MS:
-        return nan
-    value = state.ewma[signal * tau_count + tau]
-    return nan if value is None else value
+def _last(state: FeatureState, channel: int) -> float:
+    value = state.last[channel]
+    return nan if value is None or state.behind_ms[channel] > HOLD_LAST_MS else value
 
 
-def _deviation(state: FeatureState, signal: int, tau: int) -> float:
-    if (tau + 1) * len(state.last) != len(state.ewma):
-        raise ValueError(f"std{tau}: only the slowest time constant keeps a deviation")
-    return nan if isnan(_average(state, signal, tau)) else sqrt(state.variance[signal])
+def _window(state: FeatureState, channel: int, kind: str, window_ms: int, plan: FeaturePlan) -> float:
+    """Mean, standard deviation or trend of a channel over the panes of sums of one window.
 
-
-def _delta(state: FeatureState, signal: int, tau: int) -> float:
-    average = _average(state, signal, tau)
-    return nan if state.good_count[signal] < BASELINE_PANES else average - state.baseline_mean[signal]
-
-
-def _z(state: FeatureState, signal: int, tau: int) -> float:
-    spread = sqrt(state.baseline_m2[signal] / (BASELINE_PANES - 1))
-    return _delta(state, signal, tau) / spread if spread > 0.0 else nan
-
-
-_STATISTICS: dict[str, Callable[[FeatureState, int, int], float]] = {
-    "ewma": _average,
-    "std": _deviation,
-    "delta": _delta,
-    "z": _z,
-}
+    The trend regresses the panes' means on the middles of their times, weighted by their counts.
+    """
+    windows = state.windows
+    assert windows is not None
+    assert state.at is not None
+    width = len(state.last)
+    pane_ms = plan.windows_ms[1] // WINDOW_PANES
+    newest = state.at // pane_ms
+    oldest = newest - window_ms // pane_ms
+    n, total, square = 0, 0.0, 0.0
+    weight_t, weight_tt, weight_tx = 0.0, 0.0, 0.0
+    for pane, number in enumerate(windows.number):
+        place = pane * width + channel
+        count = windows.n[place]
+        if number <= oldest or not count:
+            continue
+        n += count
+        total += windows.total[place]
+        square += windows.square[place]
+        t = ((number - newest) * pane_ms + windows.at[pane] / windows.seen[pane]) / window_ms
+        weight_t += count * t
+        weight_tt += count * t * t
+        weight_tx += windows.total[place] * t
+    if kind == "mean":
+        origin = windows.origin[channel]
+        return nan if not n or origin is None else origin + total / n
+    if kind == "std":
+        return nan if n < 2 else sqrt(max(0.0, (square - total * total / n) / (n - 1)))
+    spread = weight_tt - weight_t * weight_t / n if n else 0.0
+    return nan if spread <= 1e-9 else (weight_tx - weight_t * total / n) / spread

@@ -28,19 +28,15 @@ def close_minute(turn: Turn) -> None:
     fold.hour = hour
     if turn.spec.models:
         means = tuple(aggregate.mean for aggregate in aggregates)
-        fold.features = features.fold_pane(
-            fold.features, at=at, means=means, taus_ms=turn.spec.feature_taus_ms
-        )
-        for binding in turn.spec.models:
+        for binding, recipe in zip(turn.spec.models, turn.spec.recipes, strict=True):
+            before = fold.moving.get(binding.model)
+            moving = features.fold_pane(
+                features.initial(recipe) if before is None else before, recipe, at=at, means=means
+            )
+            fold.moving = {**fold.moving, binding.model: moving}
             if at - fold.scored_at.get(binding.model, at - binding.cadence_ms) >= binding.cadence_ms:
                 fold.scored_at = {**fold.scored_at, binding.model: at}
-                row = features.row(
-                    fold.features,
-                    binding=binding,
-                    signal_names=turn.spec.names,
-                    at=at,
-                    maintained_at=state.maintained_at,
-                )
+                row = features.row(moving, recipe, at=at, maintained_at=state.maintained_at)
                 turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
     if fold.bucket is not None and has_figures(fold.bucket):
         measured = elements(fold.bucket, fold.at, final=False)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from shared.domain.feature_recipe import FeaturePlan, Recipe, recipe
 from shared.domain.packml import PackMLState, TimeCategory
 
 
@@ -50,6 +51,8 @@ class ModelBinding:
     cadence_ms: int = 60_000
     attributes: tuple[tuple[str, float], ...] = ()
     """Numbers that describe the machine and never come with a reading, e.g. ("age_years", 7)."""
+    plan: FeaturePlan = field(default_factory=FeaturePlan)
+    """How its panes are smoothed, as the model's card says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,6 @@ class MachineSpec:
     calendar: Calendar
     rules: tuple[LimitRule, ...] = ()
     models: tuple[ModelBinding, ...] = ()
-    feature_taus_ms: tuple[int, ...] = (600_000, 7_200_000)
-    """Time constants of the moving averages that feed the models, fast to slow."""
     ideal_cycle_ms: dict[str, int] = field(default_factory=dict[str, int])
     """Product -> ideal time for one unit on this machine; "" when no product is named."""
     reasons: dict[str, TimeCategory] = field(default_factory=dict[str, TimeCategory])
@@ -128,6 +129,13 @@ class MachineSpec:
             quiet_high = min((r.limit for r in rules if r.kind == "high"), default=signal.high)
             rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
         return tuple(rows)
+
+    @cached_property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """For each bound model, what has to be kept of this machine for its columns."""
+        return tuple(
+            recipe(one.features, one.inputs, one.attributes, one.plan, self.names) for one in self.models
+        )
 
     @property
     def subject(self) -> str:

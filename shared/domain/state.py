@@ -88,8 +88,12 @@ class Pane:
 class Fold:
     """What is folded in event time, behind the reorder buffer."""
 
-    features: FeatureState
     pane: Pane
+    moving: dict[str, FeatureState] = field(default_factory=dict[str, FeatureState])
+    """Model -> the moving statistics that its columns are made of; absent before the first pane.
+
+    Replaced, never changed in place: clones share it.
+    """
     newest_at: int = -1
     """The machine's event time: the newest reading that arrived."""
     at: int = -1
@@ -122,8 +126,8 @@ class Fold:
 
     def clone(self) -> "Fold":
         return Fold(
-            self.features,
             self.pane.clone(),
+            self.moving,
             self.newest_at,
             self.at,
             self.heard_at,

@@ -2,7 +2,6 @@
 # ruff: noqa: E501  a table of mistakes is read line by line
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -238,10 +237,3 @@ def test_a_model_that_does_not_exist_is_a_problem_where_models_are_known() -> No
     )
     with pytest.raises(Broken, match=r"unknown model pdm-failur; did you mean pdm-failure\?"):
         parse(text.encode(), read_cards(ROOT / "models"), file="f.yaml")
-
-
-def test_a_model_trained_with_other_time_constants_is_a_problem() -> None:
-    described: dict[str, Any] = yaml.safe_load((ROOT / "factories" / "benchmark-pdm.yaml").read_text())
-    described["classes"]["PdmMachine"]["feature_time_constants_min"] = [10, 20, 30]
-    with pytest.raises(Broken, match="was trained with time constants of"):
-        parse(yaml.safe_dump(described).encode(), read_cards(ROOT / "models"), file="f.yaml")

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from millwright.models import app
 from shared.contracts.model_card import ModelCard
 from shared.domain.features import problems
-from shared.domain.spec import ModelBinding
 from shared.onnx_model import OnnxModel, load
 from training import cnc_failure, pdm_failure
 from training.card_page import page
@@ -63,15 +62,14 @@ def test_onnx_runtime_answers_as_the_trained_estimator_did(model: OnnxModel) -> 
 def test_every_column_can_be_filled_from_the_inputs_of_the_card(model: OnnxModel) -> None:
     card = model.card
     names = tuple(channel.name for channel in card.inputs)
-    binding = ModelBinding(
-        model=card.name,
-        version=card.version,
+    found = problems(
+        card.feature_names,
         inputs=tuple((name, name) for name in names),
-        threshold=card.threshold,
-        features=card.feature_names,
-        attributes=tuple((attribute.name, 0.0) for attribute in card.attributes),
+        attributes=tuple(attribute.name for attribute in card.attributes),
+        plan=card.plan,
+        signal_names=names,
     )
-    assert problems(binding, names, max(1, len(card.taus_ms))) == ()
+    assert found == ()
     components = {name.partition(".")[2] for name in card.feature_names if name.startswith("hours_since.")}
     assert components == set(card.components)
 
@@ -127,9 +125,10 @@ def test_the_pdm_card_agrees_with_a_fresh_evaluation_of_the_shipped_file() -> No
     model = load(MODELS, "pdm-failure", "1.0.0")
     if tuple(fingerprint(path) for path in files(folder)) != model.card.data.files:
         pytest.skip("the card was made from another copy of the data")
+    variant = pdm_failure.VARIANTS[0]
     train, test = pdm_failure.split(read_hours(folder, read_records(folder)))
     assert not set(train.machine.tolist()) & set(test.machine.tolist())
-    probabilities = np.array(model.probabilities([tuple(row) for row in test.rows.tolist()]))
+    probabilities = np.array([one.value for one in model.answers(variant.rows(test).tolist())])
     found = episodes(test, probabilities, model.card.threshold)
     months = len(test.at) / MONTH_HOURS
     fresh = {

@@ -97,7 +97,7 @@ def test_any_order_of_arrival_within_the_lateness_bound_gives_the_same_figures(
     assert out_of_order.state.late_count == 0
     figures = ("oee", "minutes", "prediction", "gap")
     assert out_of_order.of(*figures) == in_order.of(*figures)
-    assert out_of_order.state.fold.features == in_order.state.fold.features
+    assert out_of_order.state.fold.moving == in_order.state.fold.moving
 
 
 @given(deliveries())

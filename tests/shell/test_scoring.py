@@ -92,7 +92,7 @@ def install(folder: Path, content: bytes, reference: tuple[float, float], **chan
     card = shipped | {
         "name": "tiny",
         "features": [feature],
-        "reference": [{"row": [reference[0]], "probability": reference[1]}],
+        "reference": [{"row": [reference[0]], "answer": [1.0 - reference[1], reference[1]]}],
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     place = folder / "tiny" / "1.0.0"
@@ -234,15 +234,19 @@ def rename(models: Path) -> None:
 
 
 def lie_about_an_answer(models: Path) -> None:
-    change_card(models, lambda card: card["reference"][0].update(probability=0.123))
+    change_card(models, lambda card: card["reference"][0].update(answer=[0.877, 0.123]))
 
 
 def shorten_a_reference(models: Path) -> None:
     change_card(models, lambda card: card["reference"][0]["row"].pop())
 
 
-def warm_up_longer(models: Path) -> None:
-    change_card(models, lambda card: card.update(warmUpPanes=99))
+def make_features_otherwise(models: Path) -> None:
+    change_card(models, lambda card: card.update(featuresVersion=1))
+
+
+def mix_up_the_windows(models: Path) -> None:
+    change_card(models, lambda card: card.update(windowsMs=[7, 5]))
 
 
 def misspell(models: Path) -> None:
@@ -267,7 +271,8 @@ def remove_the_card(models: Path) -> None:
         (rename, "the card is about other"),
         (lie_about_an_answer, "to its reference rows, the card says"),
         (shorten_a_reference, "a reference row has another number of columns"),
-        (warm_up_longer, "features are made in another way now"),
+        (make_features_otherwise, "made from features of version 1"),
+        (mix_up_the_windows, "its columns cannot be made: windows are a short and a long one"),
         (misspell, "card.json is not a model card"),
         (remove_the_model, "cannot read"),
         (remove_the_card, "cannot read"),
