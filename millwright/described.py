@@ -66,7 +66,7 @@ def _sensors(machine_id: str, machine: MachinePart, kind: ClassPart) -> Iterator
             rangeHigh=signal.high,
         )
         yield _contains(machine_id, sensor, number)
-        yield Relationship(sensor, MONITORS, machine_id)
+        yield Relationship(sensor, MONITORS, machine_id, {"signal": signal.name})
 
 
 def _twin(id: str, kind: str, **properties: Value) -> Twin:

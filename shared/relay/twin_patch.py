@@ -23,6 +23,8 @@ _RATIOS = ("availability", "effectiveness", "quality", "oee", "upperBound", "cov
 _OEE = (*_RATIOS, "shiftId", "final")
 _HEALTH = ("score", "probability", "model", "modelVersion", "abstained", "reason", "assessedAt")
 _ALARMS = ("activeCount", "unacknowledgedCount", "highestPriority")
+_COUNTS = ("machineCount", "silentCount", "blockedCount", "warningCount", "states")
+"""How the machines below a scope are: properties of its twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def projection(document: Document) -> Projection | None:
             version = (document["start"], document["version"])
             return _component(document, "oee", version, document, _OEE)
         case {"type": "status", "level": _}:
-            return _component(document, "alarmSummary", (document["version"],), document["alarms"], _ALARMS)
+            return _status(document)
         case _:
             return None
 
@@ -114,6 +116,13 @@ def _component(
 ) -> Projection:
     found = _pointers(component, part, names)
     return Projection(document["scopeId"], component, version, _known(found), frozenset(found))
+
+
+def _status(document: Document) -> Projection:
+    found = _pointers("alarmSummary", document["alarms"], _ALARMS)
+    found |= {f"/{name}": document[name] for name in _COUNTS}
+    version = (document["version"],)
+    return Projection(document["scopeId"], "status", version, _known(found), frozenset(found))
 
 
 def _pointers(component: str, part: Document, names: Iterable[str]) -> Properties:

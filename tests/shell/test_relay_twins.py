@@ -216,7 +216,7 @@ async def test_documents_of_other_types_are_passed_over() -> None:
     assert relay.twins.get_count == 0
 
 
-async def test_scopes_twins_show_the_shift_that_began_last_and_the_alarms_below() -> None:
+async def test_scopes_twins_show_the_shift_that_began_last_and_the_machines_and_alarms_below() -> None:
     relay = Relay("LINE-1")
     early = {
         "type": "oee",
@@ -231,7 +231,14 @@ async def test_scopes_twins_show_the_shift_that_began_last_and_the_alarms_below(
         "band": "red",
     }
     late = {**early, "version": 1, "start": "2026-03-09T13:00:00.000Z", "shiftId": "2026-03-09.late"}
-    status = {"type": "status", "level": "line", "scopeId": "LINE-1", "version": 3}
+    below = {
+        "machineCount": 3,
+        "silentCount": 1,
+        "blockedCount": 0,
+        "warningCount": 0,
+        "states": {"Execute": 2, "Held": 1},
+    }
+    status = {"type": "status", "level": "line", "scopeId": "LINE-1", "version": 3, **below}
     await relay(early, {**status, "alarms": alarms(3, 1, "high")})
     await relay({**late, "oee": None})
     await relay({**early, "version": 10, "final": True})
@@ -244,6 +251,7 @@ async def test_scopes_twins_show_the_shift_that_began_last_and_the_alarms_below(
         "final": False,
     }
     assert shown["alarmSummary"] == {"$metadata": {}, **alarms(3, 1, "high")}
+    assert {name: shown[name] for name in below} == below
 
 
 SEEDS = st.integers(0, 2**32)
