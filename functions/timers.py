@@ -8,6 +8,7 @@ import azure.functions as func
 
 from shared.bootstrap import app
 from shared.due import tick_due
+from shared.relay.reconcile import reconcile
 
 bp = func.Blueprint()
 
@@ -20,3 +21,12 @@ async def due(timer: func.TimerRequest) -> None:
     until = await backend.backlog.read_until(time.time_ns() // 1_000_000)
     if until is not None:
         await tick_due(backend.machines, backend.documents, now=until)
+
+
+@bp.function_name("reconcile")
+@bp.timer_trigger(schedule="30 * * * * *", arg_name="timer")
+async def reconcile_twins(timer: func.TimerRequest) -> None:
+    """Compare twins with their documents, a few hundred a minute, and repair what drifted."""
+    backend = await app()
+    now = time.time_ns() // 1_000_000
+    await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)

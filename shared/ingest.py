@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Devices(Protocol):
-    async def device(self, device_id: str) -> DeviceEntry | None: ...
+    async def device(self, device_id: str, *, doubted: bool = False) -> DeviceEntry | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +90,24 @@ class Ingest:
         rejected: list[Rejected] = []
         for message in messages:
             broken: list[Rejected] = []
-            for outcome in decode(
-                message.body,
-                device=await self._devices.device(message.device_id),
-                device_id=message.device_id,
-                source=message.source,
-                sequence=message.sequence,
-                arrived_at=message.arrived_at,
-            ):
+            for outcome in await self._outcomes(message):
                 if isinstance(outcome, Decoded):
                     decoded.setdefault(outcome.machine_id, []).append(outcome)
                 else:
                     broken.append(outcome)
             rejected += few(broken)
         return decoded, rejected
+
+    async def _outcomes(self, message: Message) -> list[Decoded | Rejected]:
+        """Decoded by what is known of the device; a machine that it should not report may be a new one
+        of its own, so the directory is asked again before that is believed."""
+        device = await self._devices.device(message.device_id)
+        outcomes = _decoded(message, device)
+        if device is not None and any(map(_is_not_its, outcomes)):
+            newer = await self._devices.device(message.device_id, doubted=True)
+            if newer is not device:
+                return _decoded(message, newer)
+        return outcomes
 
     async def _load(self, decoded: dict[str, list[Decoded]], rejected: list[Rejected]) -> list[Slice]:
         """Each machine with its readings, as its pinned spec understands them."""
@@ -117,8 +121,14 @@ class Ingest:
             if isinstance(loaded, BaseException):
                 raise loaded
             readings: list[Input] = []
+            doubted = False
             for one in mine:
                 outcome = _unknown(one) if loaded is None else resolve(one, loaded.spec)
+                if not doubted and _is_not_its(outcome):  # its description may be newer than the cache
+                    self._machines.forget(one.machine_id)
+                    loaded = await self._machines.load(one.machine_id)
+                    outcome = _unknown(one) if loaded is None else resolve(one, loaded.spec)
+                    doubted = True
                 if isinstance(outcome, Reading):
                     readings.append(outcome)
                 else:
@@ -154,6 +164,21 @@ class Ingest:
                 for reading in readings:
                     document = refused_document(machine_id, reading, Reason.UNREADABLE_STATE)
                     await keep(self._documents, document)
+
+
+def _decoded(message: Message, device: DeviceEntry | None) -> list[Decoded | Rejected]:
+    return decode(
+        message.body,
+        device=device,
+        device_id=message.device_id,
+        source=message.source,
+        sequence=message.sequence,
+        arrived_at=message.arrived_at,
+    )
+
+
+def _is_not_its(outcome: Decoded | Reading | Rejected) -> bool:
+    return isinstance(outcome, Rejected) and outcome.reason is Reason.NOT_ITS_DEVICE
 
 
 def _unknown(decoded: Decoded) -> Rejected:

@@ -114,13 +114,30 @@ class Documents(Protocol):
 
 
 class Twins(Protocol):
-    """The digital twin graph, as far as relays need it."""
+    """The digital twin graph, as far as the backend needs it."""
 
-    async def patch(self, twin_id: str, patch: Sequence[Document]) -> None:
-        """Apply a JSON Patch. Refused when the twin or a property does not exist."""
+    async def patch(self, twin_id: str, patch: Sequence[Document], *, etag: str | None = None) -> str | None:
+        """Apply a JSON Patch; returns the ETag it left, None where the service does not say.
+
+        Refused when the twin or a property does not exist; Conflict when its ETag is not `etag`.
+        """
         ...
 
     async def get(self, twin_id: str) -> Document | None: ...
+
+    async def create(self, twin_id: str, twin: Document) -> None:
+        """Make a twin; one that exists is left alone."""
+        ...
+
+    async def relate(self, source: str, name: str, target: str) -> None:
+        """Make a relationship, or leave the one that is there."""
+        ...
+
+    async def query(
+        self, sql: str, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[Document], str | None]:
+        """One page of at most `limit` rows and the cursor of the next, None at the end."""
+        ...
 
 
 class Events(Protocol):

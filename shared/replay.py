@@ -97,8 +97,8 @@ class _WithoutProfiles:
     def __init__(self, devices: Devices) -> None:
         self._devices = devices
 
-    async def device(self, device_id: str) -> DeviceEntry | None:
-        entry = await self._devices.device(device_id)
+    async def device(self, device_id: str, *, doubted: bool = False) -> DeviceEntry | None:
+        entry = await self._devices.device(device_id, doubted=doubted)
         return None if entry is None else replace(entry, profile=None)
 
 

@@ -25,6 +25,9 @@ SPECS = "specs"
 UNKNOWN_AFTER_S = 10.0
 """Unknown devices make the directory look again, at most this often."""
 
+DOUBTED_AFTER_S = 1.0
+"""A device that reports a machine it is not known for makes the directory look again, at most this often."""
+
 KNOWN_AFTER_S = 30.0
 """A known device's entry may be this old: so long a new version needs to reach every worker."""
 
@@ -124,13 +127,15 @@ class SpecStore:
         described = [pointer for pointer in pointers if not pointer.retired]
         return sorted(described, key=lambda pointer: pointer.site_id)
 
-    async def device(self, device_id: str) -> DeviceEntry | None:
+    async def device(self, device_id: str, *, doubted: bool = False) -> DeviceEntry | None:
         """What the newest descriptions say about a device; None when no site lists it.
 
         The directory looks for newer versions every 30 s, and for the sake of an unknown device
-        after 10 s already: a stranger that keeps sending costs nothing.
+        after 10 s already: a stranger that keeps sending costs nothing. `doubted`: the device
+        behaves as if a newer version knew more of it.
         """
-        await self._look_after(KNOWN_AFTER_S if device_id in self._directory else UNKNOWN_AFTER_S)
+        known = KNOWN_AFTER_S if device_id in self._directory else UNKNOWN_AFTER_S
+        await self._look_after(DOUBTED_AFTER_S if doubted else known)
         return self._directory.get(device_id)
 
     async def current_site(self, site_id: str) -> SiteDocument | None:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 
-from shared.ports import Document, Refused, Unavailable
+from shared.ports import Conflict, Document, Refused, Unavailable
 
 
 class Time:
@@ -34,9 +34,17 @@ class MemoryTwins:
             "alarmSummary": {"$metadata": {}},
         }
         self.twins = {
-            twin_id: {"$dtId": twin_id, "$metadata": {}, "name": twin_id, **copy.deepcopy(components)}
+            twin_id: {
+                "$dtId": twin_id,
+                "$etag": f'W/"{twin_id}"',
+                "$metadata": {},
+                "name": twin_id,
+                **copy.deepcopy(components),
+            }
             for twin_id in twin_ids
         }
+        self.relationships: set[tuple[str, str, str]] = set()
+        self._etags = 0
         self.unknown: set[str] = set()
         self.broken = False
         self.away: set[str] = set()
@@ -50,18 +58,42 @@ class MemoryTwins:
         self.get_count += 1
         return copy.deepcopy(self.twins.get(twin_id))
 
-    async def patch(self, twin_id: str, patch: Sequence[Document]) -> None:
+    async def create(self, twin_id: str, twin: Document) -> None:
+        self._check(twin_id)
+        if twin_id not in self.twins:
+            self.twins[twin_id] = {"$dtId": twin_id, **copy.deepcopy(twin), "$etag": self._etag()}
+
+    async def relate(self, source: str, name: str, target: str) -> None:
+        self._check(source)
+        if not {source, target} <= self.twins.keys():
+            raise Refused(f"404: {source} or {target} does not exist")
+        self.relationships.add((source, name, target))
+
+    async def query(
+        self, sql: str, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[Document], str | None]:
+        raise NotImplementedError("queries are for the real service")
+
+    async def patch(self, twin_id: str, patch: Sequence[Document], *, etag: str | None = None) -> str | None:
         self._check(twin_id)
         twin = copy.deepcopy(self.twins.get(twin_id))
         if twin is None:
             raise Refused(f"404: twin {twin_id} does not exist")
+        if etag is not None and etag != twin.get("$etag"):
+            raise Conflict(twin_id)
         for step in patch:
             _apply(twin, step, self.unknown)
+        twin["$etag"] = self._etag()
         self.twins[twin_id] = twin
         self.patches.append((twin_id, list(patch)))
         if self.answers_lost:
             self.answers_lost -= 1
             raise Unavailable("the answer was lost")
+        return twin["$etag"]
+
+    def _etag(self) -> str:
+        self._etags += 1
+        return f'W/"{self._etags}"'
 
     def _check(self, twin_id: str) -> None:
         if self.broken or twin_id in self.away:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Iterator, Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.eventgrid.aio import EventGridPublisherClient
 
 from shared.adapters.answers import translated
+from shared.adapters.closing import RETRIES, Closing
 from shared.adapters.transport import transport
 from shared.ports import Document
 
@@ -24,30 +24,14 @@ class _Client(Protocol):
     def close(self) -> Awaitable[None]: ...
 
 
-class EventGridEvents:
+class EventGridEvents(Closing):
     """One topic. Events keep their ids, by which consumers recognise what came twice."""
 
     def __init__(self, endpoint: str, credential: AzureKeyCredential | AsyncTokenCredential) -> None:
         self._client: _Client = EventGridPublisherClient(
-            endpoint,
-            credential,
-            transport=transport(),
-            retry_total=2,
-            retry_connect=0,
-            retry_read=0,
-            retry_backoff_max=5,
+            endpoint, credential, transport=transport(), **RETRIES
         )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._client.close()
+        super().__init__(self._client)
 
     async def publish(self, events: Sequence[Document]) -> None:
         """Publish in order, in as few requests as the service's limit allows."""

@@ -383,6 +383,25 @@ class UndeliveredDocument(Contract):
     event: dict[str, Any] | None = None
 
 
+class ReconcileDocument(Contract):
+    """What the last comparison of twins with their documents found, in the container `deliveries`."""
+
+    id: Literal["reconcile"]
+    alarm_id: Literal["reconcile"]
+    type: Literal["reconcile"]
+    at: At
+    source: Literal[0, 1] = Field(description="Where the next call goes on: machines, scopes.")
+    cursor: str | None
+    pass_started_at: At
+    pass_count: Count = Field(description="Times that all twins were looked at.")
+    checked_count: Count
+    drifted_count: Count = Field(description="Twins that somebody else had changed; they are repaired.")
+    missing_count: Count = Field(description="Described things without a twin.")
+    drifted: dict[str, list[str]] = Field(description="Twin, properties by JSON pointer; the first 50.")
+    missing: list[str] = Field(description="The first 50.")
+    last_drift_at: At | None
+
+
 type Level = Literal["line", "site", "enterprise"]
 
 
@@ -438,6 +457,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "delivery": DeliveryDocument,
     "action": ActionDocument,
     "undelivered": UndeliveredDocument,
+    "reconcile": ReconcileDocument,
     "scope-oee": ScopeOeeDocument,
     "scope-status": ScopeStatusDocument,
 }

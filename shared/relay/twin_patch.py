@@ -41,6 +41,8 @@ class Projection:
     """Pointers that are removed when they are not wanted."""
     measured_at: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pointer -> when its value was measured; without it the service dates it with the write."""
+    place: tuple[str, str, str] | None = None
+    """Container, partition and id of the document: where to look when another writer was faster."""
 
 
 def projection(document: Document) -> Projection | None:
@@ -108,14 +110,18 @@ def _machine(document: Document) -> Projection:
     found |= {pointer: signal["value"] for pointer, signal in signals.items()}
     measured_at = {pointer: signal["at"] for pointer, signal in signals.items()}
     version = (document["version"],)
-    return Projection(document["machineId"], "machine", version, _known(found), optional, measured_at)
+    machine_id = document["machineId"]
+    place = ("machines", machine_id, "twin")
+    return Projection(machine_id, "machine", version, _known(found), optional, measured_at, place)
 
 
 def _component(
     document: Document, component: str, version: tuple[Any, ...], part: Document, names: Iterable[str]
 ) -> Projection:
     found = _pointers(component, part, names)
-    return Projection(document["scopeId"], component, version, _known(found), frozenset(found))
+    scope_id = document["scopeId"]
+    place = ("scopes", scope_id, document.get("id", ""))
+    return Projection(scope_id, component, version, _known(found), frozenset(found), place=place)
 
 
 def _status(document: Document) -> Projection:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from shared.ports import Document, Documents, Refused, Twins, Unavailable
+from shared.ports import Conflict, Document, Documents, Refused, Twins, Unavailable
 from shared.relay.pace import Pace, Sleep
 from shared.relay.twin_patch import Projection, Properties, changes, owned, projection
 from shared.relay.undelivered import record
@@ -21,6 +21,7 @@ TWIN_WRITES_PER_S = 10
 INSTANCE_WRITES_PER_S = 1_000
 _BURST = 5
 _AT_ONCE = 16
+_CONFLICTS_BORNE = 8
 _DISTRUST_AFTER_S = 600.0
 """A property that was refused is tried again after this long: the model may have been mended."""
 _MISSING_FOR_S = 30.0
@@ -45,6 +46,10 @@ class TwinRelay:
     service refuses is narrowed down to the property at fault, recorded, and passed; so is a twin
     that does not exist. What may pass raises Unavailable once the writes under way have ended:
     the host brings the batch again, and what was written by then is not written twice.
+
+    Every patch carries the twin's ETag. Where somebody else wrote meanwhile (another worker while
+    a lease moves, an apply, a person) twin and document are both read anew: so an old worker
+    cannot put an old value over a newer one.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class TwinRelay:
         self._documents = documents
         self._clock = clock
         self._shown = LRUCache[str, _Shown](remembered)
+        self._etags = LRUCache[str, str](remembered)
         self._twin_pace = Pace(TWIN_WRITES_PER_S, burst=_BURST, clock=clock, sleep=sleep)
         self._pace = Pace(INSTANCE_WRITES_PER_S, burst=_AT_ONCE, clock=clock, sleep=sleep)
         self.refused_count = 0
@@ -71,18 +77,42 @@ class TwinRelay:
             key = _key(projected)
             if key not in newest or projected.version >= newest[key].version:
                 newest[key] = projected
-        await self._all(iter(newest.values()))
+        by_twin: dict[str, list[Projection]] = {}
+        for projected in newest.values():
+            by_twin.setdefault(projected.twin_id, []).append(projected)
+        await self._all(iter(by_twin.values()))
 
-    async def _all(self, items: Iterator[Projection]) -> None:
-        """A few at once. After a failure nothing new is begun; the failure is raised at the end."""
+    async def differences(self, document: Document) -> list[str] | None:
+        """Properties, by pointer, in which the service's twin differs from its document, whatever
+        this worker believes; None when there is no such twin."""
+        projected = projection(document)
+        assert projected is not None
+        before = self._shown.get(_key(projected))
+        twin = await self._twins.get(projected.twin_id)
+        if twin is None:
+            return None
+        known = owned(twin, projected.optional | projected.wanted.keys())
+        fresh = _Shown(known=known, refused=set() if before is None else before.refused)
+        return [group[0]["path"] for group in self._changes(fresh, projected)]
+
+    async def repair(self, document: Document) -> None:
+        """Make the twin what its document says, believing nothing that this worker knows of it."""
+        projected = projection(document)
+        assert projected is not None
+        self._shown.pop(_key(projected), None)
+        await self._show(projected)
+
+    async def _all(self, items: Iterator[list[Projection]]) -> None:
+        """A few twins at once. After a failure nothing new is begun; it is raised at the end."""
         failures: list[Unavailable] = []
 
         async def work() -> None:
-            for item in items:
+            for parts in items:
                 if failures:
                     return
                 try:
-                    await self._show(item)
+                    for part in parts:
+                        await self._show(part)
                 except Unavailable as exc:
                     failures.append(exc)
 
@@ -91,15 +121,32 @@ class TwinRelay:
             raise failures[0]
 
     async def _show(self, projected: Projection) -> None:
-        shown = await self._learn(projected)
-        if not shown.exists or projected.version <= shown.version:
+        for _ in range(_CONFLICTS_BORNE):
+            shown = await self._learn(projected)
+            if not shown.exists or projected.version <= shown.version:
+                return
+            groups = self._changes(shown, projected)
+            try:
+                if groups:
+                    await self._send(projected.twin_id, shown, groups)
+            except Conflict:
+                shown.trusted_until = self._clock()
+                projected = await self._newest(projected)
+                continue
+            if shown.exists:
+                shown.version = projected.version
             return
+        raise Unavailable(f"twin {projected.twin_id} is written by somebody else all the time")
+
+    async def _newest(self, projected: Projection) -> Projection:
+        """What the document says now: another worker may have shown a later one already."""
+        document = await self._documents.get(*projected.place) if projected.place else None
+        return (None if document is None else projection(document)) or projected
+
+    @staticmethod
+    def _changes(shown: _Shown, projected: Projection) -> list[list[Document]]:
         accepted = {p: value for p, value in projected.wanted.items() if p not in shown.refused}
-        groups = changes(shown.known, replace(projected, wanted=accepted))
-        if groups:
-            await self._send(projected.twin_id, shown, groups)
-        if shown.exists:
-            shown.version = projected.version
+        return changes(shown.known, replace(projected, wanted=accepted))
 
     async def _learn(self, projected: Projection) -> _Shown:
         """What the twin has. The first time in this worker, and again after a refusal, it is asked."""
@@ -112,6 +159,7 @@ class TwinRelay:
         if twin is None:
             await self._miss(projected.twin_id, shown)
         else:
+            self._etags[projected.twin_id] = twin.get("$etag", "")
             shown.known = owned(twin, projected.optional | projected.wanted.keys())
         return shown
 
@@ -120,7 +168,9 @@ class TwinRelay:
         await self._twin_pace.turn(twin_id)
         await self._pace.turn()
         try:
-            await self._twins.patch(twin_id, [step for group in groups for step in group])
+            steps = [step for group in groups for step in group]
+            left = await self._twins.patch(twin_id, steps, etag=self._etags.get(twin_id) or None)
+            self._etags[twin_id] = left or ""
         except Refused as exc:
             if len(groups) == 1:
                 await self._refuse(twin_id, shown, groups[0][0]["path"], exc)

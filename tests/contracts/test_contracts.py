@@ -150,6 +150,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "delivery",
         "action",
         "undelivered",
+        "reconcile",
         "scope-oee",
         "scope-status",
     }

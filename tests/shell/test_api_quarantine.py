@@ -33,7 +33,7 @@ class Growing(Plant):
         self.strangers = {"GATEWAY-2"}
         self.profile: CompiledProfile | None = None
 
-    async def device(self, device_id: str) -> DeviceEntry | None:
+    async def device(self, device_id: str, *, doubted: bool = False) -> DeviceEntry | None:
         if device_id in self.strangers:
             return None
         return DeviceEntry(device_id, "SITE-1", 1, dict.fromkeys(self.listed, "LINE-1"), self.profile)

@@ -67,6 +67,33 @@ async def test_a_device_may_report_only_the_machines_whose_spec_lists_it() -> No
     assert quarantined["reason"] == "notItsDevice"
 
 
+async def test_a_machine_that_is_new_at_a_known_gateway_is_folded_from_its_first_reading() -> None:
+    """The directory of this worker is older than the description that has the machine."""
+    plant = await Plant().describe()
+    plant.new = {MACHINES[2]}
+    readings = [body(MACHINES[2], MONDAY), body(MACHINES[0], MONDAY), body(MACHINES[2], MONDAY + 1)]
+    await plant.ingest([message(number, content) for number, content in enumerate(readings, start=1)])
+    assert plant.documents.all("quarantine") == []
+    assert plant.of("twin", MACHINES[2])[0]["state"] == "Execute"
+
+
+async def test_a_device_that_another_process_allowed_is_believed_at_once() -> None:
+    """This worker keeps the machine in memory, with the spec from before."""
+    plant = Plant()
+    plant.specs[MACHINES[0]] = replace(plant.specs[MACHINES[0]], devices=("GATEWAY-1",))
+    await plant.describe()
+    await plant.ingest([message(1, body(MACHINES[0], MONDAY))])
+    plant.specs[MACHINES[0]] = replace(
+        plant.specs[MACHINES[0]], devices=("GATEWAY-1", "GATEWAY-2"), version=2
+    )
+    elsewhere = Machines(plant.documents, plant, ArithmeticScorer())
+    await elsewhere.describe(plant.specs[MACHINES[0]], now=MONDAY)
+    held = body(MACHINES[0], MONDAY + 1000).replace(b"Execute", b"Held")
+    await plant.ingest([message(2, held, device="GATEWAY-2")])
+    assert plant.documents.all("quarantine") == []
+    assert plant.of("twin", MACHINES[0])[0]["state"] == "Held"
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=settings().max_examples // 4)
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(seed: int) -> None:

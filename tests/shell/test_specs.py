@@ -11,6 +11,7 @@ from millwright.versions import plan, point, specs_of, write
 from shared.decode.profile import CompiledProfile
 from shared.ports import Unavailable
 from shared.specs import (
+    DOUBTED_AFTER_S,
     KNOWN_AFTER_S,
     UNKNOWN_AFTER_S,
     SpecStore,
@@ -144,6 +145,22 @@ async def test_a_new_version_reaches_the_directory_by_itself(
     entry = await store.device("LINE-1-GATEWAY")
     assert entry is not None
     assert entry.version == 2
+
+
+async def test_a_device_that_is_doubted_makes_the_directory_look_again_a_second_later(
+    documents: MemoryDocuments, clock: Clock, store: SpecStore
+) -> None:
+    await applied(documents, "smart-factory")
+    before = await store.device("LINE-1-GATEWAY")
+    for change in await plan(documents, versions("smart-factory")):
+        await write(documents, replace(change, wanted=change.wanted.numbered(2)))
+        await point(documents, replace(change, wanted=change.wanted.numbered(2)))
+    assert await store.device("LINE-1-GATEWAY", doubted=True) is before
+    clock.now += DOUBTED_AFTER_S
+    assert await store.device("LINE-1-GATEWAY") is before
+    after = await store.device("LINE-1-GATEWAY", doubted=True)
+    assert after is not None
+    assert after.version == 2
 
 
 def test_a_line_changes_rules_of_its_machines_and_of_no_others() -> None:
