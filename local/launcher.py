@@ -18,7 +18,9 @@ from local.home import Home
 from local.process import DidNotStart, ServiceProcess
 
 FIRST = ("event-hubs", "event-grid", "cosmos", "digital-twins")
-"""Need nobody else. iot-hub follows: it sends to the first two. Function hosts need them all."""
+"""In the order of their ports. digital-twins and iot-hub send to the first two, so they start after the
+others, which need nobody. Function hosts need them all."""
+SENDERS = ("digital-twins", "iot-hub")
 HOST = "functions"
 
 _PORTS_PER_SERVICE = 10
@@ -156,17 +158,17 @@ class LocalCloud:
         self.home.endpoints.unlink(missing_ok=True)
         # Made here, because services that start side by side could each make their own.
         self.home.make_certificates()
-        first = [name for name in FIRST if name in self._services]
-        started = await asyncio.gather(
-            *(self._launch(name, name, {}) for name in first), return_exceptions=True
+        await self._launch_together(
+            {name: {} for name in FIRST if name in self._services and name not in SENDERS}
         )
-        for outcome in started:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        if "event-hubs" in first:
-            await self._make_telemetry_hub()
-        if "iot-hub" in self._services:
-            await self._launch("iot-hub", "iot-hub", wiring.iot_hub_environment(self.endpoints))
+        await self._make_hubs_and_topics()
+        environments = {
+            "digital-twins": wiring.digital_twins_environment,
+            "iot-hub": wiring.iot_hub_environment,
+        }
+        await self._launch_together(
+            {name: environments[name](self.endpoints) for name in SENDERS if name in self._services}
+        )
         self._write_endpoints()
         if self._app is not None:
             for _ in range(self._workers):
@@ -194,17 +196,26 @@ class LocalCloud:
         ports = ", ".join(f"{port} {number}" for port, number in process.ports.items())
         self._tell(f"{name:<14} {ports}")
 
-    async def _make_telemetry_hub(self) -> None:
-        hub = {
-            "name": wiring.TELEMETRY_HUB,
-            "partitionCount": wiring.TELEMETRY_PARTITIONS,
-            "consumerGroups": list(wiring.CONSUMER_GROUPS),
-        }
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(self.endpoints["eventHubsCreate"], json=hub) as response,
-        ):
-            response.raise_for_status()
+    async def _launch_together(self, environments: Mapping[str, Mapping[str, str]]) -> None:
+        started = await asyncio.gather(
+            *(self._launch(name, name, environment) for name, environment in environments.items()),
+            return_exceptions=True,
+        )
+        for outcome in started:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _make_hubs_and_topics(self) -> None:
+        """What the senders send to."""
+        async with aiohttp.ClientSession(raise_for_status=True) as http:
+            if "event-hubs" in self._services:
+                for hub in wiring.HUBS:
+                    async with http.post(self.endpoints["eventHubsCreate"], json=hub):
+                        pass
+            if "event-grid" in self._services:
+                topic = {"properties": {"inputSchema": "CloudEventSchemaV1_0"}}
+                async with http.put(wiring.twin_topic(self.endpoints), json=topic):
+                    pass
 
     def _write_endpoints(self) -> None:
         """The file appears whole or not at all."""

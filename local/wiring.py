@@ -1,5 +1,6 @@
 """How the services are tied together: what each is told about the others, and an app's settings."""
 
+import json
 from collections.abc import Mapping
 
 from local.home import Home
@@ -8,6 +9,16 @@ TELEMETRY_HUB = "telemetry"
 TELEMETRY_PARTITIONS = 4
 CONSUMER_GROUPS = ("ingest",)
 """Besides $Default."""
+TWIN_HUB = "twin-events"
+TWIN_TOPIC = "digital-twins"
+HUBS: tuple[Mapping[str, object], ...] = (
+    {
+        "name": TELEMETRY_HUB,
+        "partitionCount": TELEMETRY_PARTITIONS,
+        "consumerGroups": list(CONSUMER_GROUPS),
+    },
+    {"name": TWIN_HUB, "partitionCount": TELEMETRY_PARTITIONS},
+)
 
 type Endpoints = Mapping[str, str]
 
@@ -27,6 +38,25 @@ def iot_hub_environment(endpoints: Endpoints) -> dict[str, str]:
         "MILLWRIGHT_IOT_HUB_EVENT_GRID": f"{topics}/topics/iot-hub/api/events",
         "MILLWRIGHT_IOT_HUB_EVENT_GRID_KEY": endpoints["eventGridKey"],
     }
+
+
+def twin_topic(endpoints: Endpoints) -> str:
+    """The topic for twin events, to be managed; events go to its /api/events."""
+    return f"{endpoints['eventGrid'].partition('/topics/')[0]}/topics/{TWIN_TOPIC}"
+
+
+def digital_twins_environment(endpoints: Endpoints) -> dict[str, str]:
+    """Route endpoints, those whose service runs: the hub `twin-events` and the topic `digital-twins`."""
+    found: dict[str, dict[str, str]] = {}
+    if "eventHubsCreate" in endpoints:
+        found["event-hub"] = {"eventHub": f"{endpoints['eventHubsCreate']}/{TWIN_HUB}/messages"}
+    if "eventGrid" in endpoints:
+        found["event-grid"] = {
+            "eventGrid": f"{twin_topic(endpoints)}/api/events",
+            "key": endpoints["eventGridKey"],
+            "schema": "CloudEventSchemaV1_0",
+        }
+    return {"MILLWRIGHT_DIGITAL_TWINS_ENDPOINTS": json.dumps(found)}
 
 
 def app_settings(home: Home, endpoints: Endpoints) -> dict[str, str]:

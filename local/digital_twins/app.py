@@ -7,6 +7,9 @@ from typing import ClassVar
 
 from aiohttp import web
 
+from local.digital_twins.egress.delivery import Delivery
+from local.digital_twins.egress.endpoints import SETTING, endpoints
+from local.digital_twins.egress.routes import EventRoutes
 from local.digital_twins.routes import Routes
 from local.digital_twins.service import TwinService
 from local.digital_twins.store import Store
@@ -32,23 +35,36 @@ class DigitalTwins:
         self._meter = Meter()
         self._runner: web.AppRunner | None = None
         self._store: Store | None = None
+        self._delivery: Delivery | None = None
 
     async def start(self) -> dict[str, str]:
         listening = bind(self.name, "https", self._ports["https"])
         self._ports["https"] = listening.getsockname()[1]
         self._store = Store(self._home.database(self.name))
         throttle = Throttle(self._clock, float(os.environ.get(RATE_FACTOR, "1")))
-        routes = Routes(TwinService(self._store, throttle, self._clock), self._meter)
+        targets = endpoints(os.environ.get(SETTING, ""))
+        database = self._store.database
+        events = EventRoutes(database, targets, self._clock, f"localhost:{self._ports['https']}")
+        self._delivery = Delivery(database, targets.values(), self._meter)
+        self._delivery.start()
+        events.wake = self._delivery.wake
+        service = TwinService(self._store, throttle, self._clock, events)
+        routes = Routes(service, self._meter)
         self._runner = web.AppRunner(
             routes.application(), access_log=None, shutdown_timeout=2, keepalive_timeout=75
         )
         await self._runner.setup()
         await web.SockSite(self._runner, listening, ssl_context=self._home.server_tls()).start()
-        return {"digitalTwins": f"https://localhost:{self._ports['https']}"}
+        found = {"digitalTwins": f"https://localhost:{self._ports['https']}"}
+        if targets:
+            found["digitalTwinsRouteEndpoint"] = next(iter(targets))
+        return found
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._delivery is not None:
+            await self._delivery.stop()
         if self._store is not None:
             self._store.close()
 

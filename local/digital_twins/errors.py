@@ -46,7 +46,9 @@ def quota_reached(what: str, per_s: float) -> ServiceError:
     return ServiceError(
         429,
         "QuotaReachedError",
-        f"The limit of {per_s:g} {what} per second was reached. Retry after the time in Retry-After.",
+        "Maximum request rate limit reached. For Azure Digital Twins rate limiting details please see "
+        "http://aka.ms/dtv2limits.",
+        details=[f"The limit of {per_s:g} {what} per second was reached."],
         retry_after_s=1,
     )
 

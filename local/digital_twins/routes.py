@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -10,6 +11,7 @@ from local.digital_twins.jsontypes import JsonObject, dump
 from local.digital_twins.patch import decommissioned
 from local.digital_twins.query.answer import PAGE_LIMIT, Position, charge, from_continuation
 from local.digital_twins.service import Answer, Page, TwinService
+from local.digital_twins.trace import enter
 from local.digital_twins.wire import (
     KB,
     check_request,
@@ -64,25 +66,33 @@ class Routes:
         add("PATCH", relationship, self._patch_relationship)
         add("DELETE", relationship, self._delete_relationship)
         add("POST", "/query", self._query)
-        add("*", "/eventroutes{rest:.*}", self._event_routes)
+        add("GET", "/eventroutes", self._list_event_routes)
+        add("GET", "/eventroutes/{route}", self._get_event_route)
+        add("PUT", "/eventroutes/{route}", self._put_event_route)
+        add("DELETE", "/eventroutes/{route}", self._delete_event_route)
         add("*", "/jobs{rest:.*}", self._jobs)
         return application
 
     @web.middleware
     async def _answer_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        traceresponse = enter(request.headers.get("traceparent"))
         try:
             if not request.path.startswith("/_local/"):
                 check_request(request)
             answer = await handler(request)
-            await self._service.settled()
-            return answer
         except ServiceError as exc:
-            await self._service.settled()
-            return error_response(exc)
+            answer = error_response(exc)
         except web.HTTPNotFound:
-            return error_response(ServiceError(404, "NotFound", f"There is no resource {request.path}."))
+            answer = error_response(ServiceError(404, "NotFound", f"There is no resource {request.path}."))
         except web.HTTPMethodNotAllowed as exc:
-            return error_response(ServiceError(405, "MethodNotAllowed", f"{exc.method} is not allowed here."))
+            answer = error_response(
+                ServiceError(405, "MethodNotAllowed", f"{exc.method} is not allowed here.")
+            )
+        await self._service.settled()
+        answer.headers["traceresponse"] = traceresponse
+        answer.headers["mise-correlation-id"] = str(uuid4())
+        answer.headers["Strict-Transport-Security"] = "max-age=2592000"
+        return answer
 
     # Models
 
@@ -154,10 +164,16 @@ class Routes:
 
     async def _telemetry(self, request: web.Request) -> web.Response:
         body = await read_body(request)
-        parsed(body)
-        if not request.headers.get("Message-Id"):
+        message_id = request.headers.get("Message-Id")
+        if not message_id:
             raise ServiceError(400, "MissingArgument", "The Message-Id header is missing.")
-        self._service.accept_telemetry(request.match_info["twin"], request.match_info.get("component"))
+        self._service.accept_telemetry(
+            request.match_info["twin"],
+            request.match_info.get("component"),
+            parsed(body),
+            message_id=message_id,
+            time=request.headers.get("Telemetry-Source-Time"),
+        )
         self._count("telemetry", len(body))
         return web.Response(status=204)
 
@@ -196,7 +212,7 @@ class Routes:
         after = request.query.get("continuationToken", "")
         return self._list(request, self._service.list_incoming(request.match_info["twin"], after))
 
-    # Queries, and what is not here
+    # Queries
 
     async def _query(self, request: web.Request) -> web.Response:
         specification = parsed(await read_body(request))
@@ -218,8 +234,26 @@ class Routes:
         response.headers["query-charge"] = str(units)
         return response
 
-    async def _event_routes(self, request: web.Request) -> web.Response:
-        raise not_here("Event routes")
+    # Event routes
+
+    async def _list_event_routes(self, request: web.Request) -> web.Response:
+        return self._list(request, self._service.list_event_routes())
+
+    async def _get_event_route(self, request: web.Request) -> web.Response:
+        answer = dump(self._service.get_event_route(request.match_info["route"]))
+        self._count("reads", len(answer))
+        return raw_response(answer)
+
+    async def _put_event_route(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        self._service.put_event_route(request.match_info["route"], parsed(body))
+        self._count("creates", len(body))
+        return web.Response(status=204)
+
+    async def _delete_event_route(self, request: web.Request) -> web.Response:
+        self._service.delete_event_route(request.match_info["route"])
+        self._count("deletes", 0)
+        return web.Response(status=204)
 
     async def _jobs(self, request: web.Request) -> web.Response:
         raise not_here("Import and deletion jobs")

@@ -15,6 +15,8 @@ from local.digital_twins.documents import (
     new_twin,
     resolved,
 )
+from local.digital_twins.egress.events import Kind, difference, stated_patch
+from local.digital_twins.egress.routes import EventRoutes
 from local.digital_twins.errors import (
     already_there,
     component_not_found,
@@ -55,8 +57,9 @@ class Page(NamedTuple):
 class TwinService:
     """All operations on twins, components, relationships and queries over one store."""
 
-    def __init__(self, store: Store, throttle: Throttle, clock: Clock) -> None:
+    def __init__(self, store: Store, throttle: Throttle, clock: Clock, events: EventRoutes) -> None:
         self._store = store
+        self._events = events
         self._throttle = throttle
         self._clock = clock
         self.models = Models(store, throttle, clock)
@@ -81,7 +84,12 @@ class TwinService:
         twin = new_twin(self._store.catalog, twin_id, body, self._now())
         model_id = model_of(twin)
         self.models.check_in_service(model_id)
-        return Answer(self._put(twin_id, before, twin), str(twin["$etag"]))
+        text = self._put(twin_id, before, twin)
+        if before is None:
+            self._events.tell("Microsoft.DigitalTwins.Twin.Create", twin_id, lambda: twin)
+        else:
+            self._tell_update(twin_id, model_id, lambda: difference(before, twin))
+        return Answer(text, str(twin["$etag"]))
 
     def patch_twin(self, twin_id: str, body: Json, if_match: str | None, prefix: tuple[str, ...] = ()) -> str:
         """Returns the new ETag. `prefix` names the component that the paths are relative to."""
@@ -94,6 +102,8 @@ class TwinService:
         if model_id != model_of(twin):
             self.models.check_in_service(model_id)
         self._put(twin_id, twin, changed)
+        component = prefix[0] if prefix else None
+        self._tell_update(twin_id, model_id, lambda: stated_patch(body, component))
         return str(changed["$etag"])
 
     def delete_twin(self, twin_id: str, if_match: str | None) -> None:
@@ -104,18 +114,43 @@ class TwinService:
         if self._store.has_relationships(twin_id):
             raise relationships_not_deleted(twin_id)
         self._store.delete_twin(twin_id, twin)
+        self._events.tell("Microsoft.DigitalTwins.Twin.Delete", twin_id, lambda: twin)
 
     def get_component(self, twin_id: str, name: str) -> Answer:
         self._throttle.instance("twin reads")
         twin = self._twin(twin_id)
         return Answer(dump(self._component(twin, name)), str(twin["$etag"]))
 
-    def accept_telemetry(self, twin_id: str, component: str | None) -> None:
-        """Telemetry is taken for any twin there is; without event routes it goes nowhere."""
+    def accept_telemetry(
+        self, twin_id: str, component: str | None, data: Json, *, message_id: str, time: str | None
+    ) -> None:
+        """Telemetry is taken for any twin there is, whatever its model says, and kept nowhere."""
         self._throttle.instance("twin reads")
         twin = self._twin(twin_id)
+        model = model_of(twin)
         if component is not None:
             self._component(twin, component)
+            interface = self._store.catalog.resolve(model)
+            model = interface.components[component] if interface else model
+        self._events.tell_telemetry(twin_id, component, data, model=model, message_id=message_id, time=time)
+
+    # Event routes
+
+    def put_event_route(self, route_id: str, body: Json) -> None:
+        self._throttle.instance("event route requests")
+        self._events.put(route_id, body)
+
+    def get_event_route(self, route_id: str) -> JsonObject:
+        self._throttle.instance("event route requests")
+        return self._events.get(route_id)
+
+    def list_event_routes(self) -> Page:
+        self._throttle.instance("event route requests")
+        return Page(self._events.list_all(), None)
+
+    def delete_event_route(self, route_id: str) -> None:
+        self._throttle.instance("event route requests")
+        self._events.delete(route_id)
 
     # Relationships
 
@@ -142,6 +177,10 @@ class TwinService:
         if wanted is not None and not catalog.is_a(model_of(target), wanted):
             raise invalid_relationship(f"The target's model {model_of(target)} is not a {wanted}.")
         self._store.put_relationship(document, before=before)
+        if before is None:
+            self._tell_relationship("Microsoft.DigitalTwins.Relationship.Create", document)
+        else:
+            self._tell_update(twin_id, interface.id, lambda: difference(before, document), relationship_id)
         return Answer(dump(document), str(document["$etag"]))
 
     def patch_relationship(self, twin_id: str, relationship_id: str, body: Json, if_match: str | None) -> str:
@@ -153,6 +192,7 @@ class TwinService:
         interface = resolved(self._store.catalog, model_of(self._twin(twin_id)))
         changed = patched_relationship(interface, found, operations(body))
         self._store.put_relationship(changed, before=found)
+        self._tell_update(twin_id, interface.id, lambda: stated_patch(body, None), relationship_id)
         return str(changed["$etag"])
 
     def delete_relationship(self, twin_id: str, relationship_id: str, if_match: str | None) -> None:
@@ -161,6 +201,7 @@ class TwinService:
         found = self._relationship(twin_id, relationship_id)
         _check_match(found, if_match)
         self._store.delete_relationship(found)
+        self._tell_relationship("Microsoft.DigitalTwins.Relationship.Delete", found)
 
     def list_relationships(self, twin_id: str, name: str | None, after: str) -> Page:
         self._throttle.instance("twin reads")
@@ -196,6 +237,18 @@ class TwinService:
                 raise limit_exceeded(f"Twin {twin_id} would be larger than {TWIN_LIMIT_BYTES // 1024} KB.")
         self._store.put_twin(twin_id, model_of(twin), text, before=before, after=twin)
         return text
+
+    def _tell_update(
+        self, twin_id: str, model_id: str, patch: Callable[[], Json], relationship: str | None = None
+    ) -> None:
+        kind: Kind = "Microsoft.DigitalTwins.Twin.Update"
+        if relationship is not None:
+            kind = "Microsoft.DigitalTwins.Relationship.Update"
+        self._events.tell(kind, twin_id, lambda: {"modelId": model_id, "patch": patch()}, relationship)
+
+    def _tell_relationship(self, kind: Kind, document: JsonObject) -> None:
+        source, identifier = str(document["$sourceId"]), str(document["$relationshipId"])
+        self._events.tell(kind, source, lambda: document, identifier)
 
     def _now(self) -> str:
         return instant(self._clock())

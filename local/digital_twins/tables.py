@@ -37,9 +37,10 @@ CREATE TABLE IF NOT EXISTS property_values (
 
 CREATE TABLE IF NOT EXISTS routes (
     id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, filter TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outbox (
-    number INTEGER PRIMARY KEY, endpoint TEXT NOT NULL, event BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS outbox_by_endpoint ON outbox (endpoint, number);
+CREATE TABLE IF NOT EXISTS notifications (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, twin TEXT NOT NULL,
+    event BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS notifications_by_endpoint ON notifications (endpoint, number);
 CREATE TABLE IF NOT EXISTS jobs (
     kind TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;
 """

@@ -13,6 +13,8 @@ INSTANCE_RATES = {
     "twin patches": 1000.0,
     "twin creations and deletions": 500.0,
     "model requests": 100.0,
+    "event route requests": 100.0,
+    "job requests": 1.0,
     "queries": 500.0,
     "query units": 4000.0,
 }

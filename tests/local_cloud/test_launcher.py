@@ -21,6 +21,7 @@ from tests.local_cloud.functions_record import ALL, APP, until
 REPOSITORY = Path(__file__).parents[2]
 KEYS = {
     "digitalTwins",
+    "digitalTwinsRouteEndpoint",
     "cosmos",
     "cosmosKey",
     "eventHubs",

@@ -98,17 +98,6 @@ def test_a_bad_twin_id_is_refused(client):
     assert info.value.error.code == "InvalidArgument"
 
 
-def test_event_routes_and_jobs_say_that_they_are_not_covered(client):
-    for attempt in (
-        lambda: client.get_event_route("r"),
-        lambda: list(client.list_event_routes()),
-        lambda: client.delete_event_route("r"),
-    ):
-        with pytest.raises(HttpResponseError, match="does not cover") as info:
-            attempt()
-        assert info.value.status_code == 501
-
-
 def test_a_request_without_a_token_is_not_let_in(wire):
     status, headers, content = wire.ask("GET", f"/models?{VERSION}")
     assert status == 401
