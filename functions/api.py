@@ -12,6 +12,7 @@ from uuid import uuid4
 import azure.functions as func
 from pydantic import BaseModel
 
+from functions import api_graph
 from functions.http import Answer, Call, Problem, Route, answer
 from functions.principal import Role
 from shared import queries
@@ -362,6 +363,7 @@ ROUTES = (
         http.Replayed,
         problems=_MISSING,
     ),
+    *api_graph.ROUTES,
 )
 """The whole API. OpenAPI and the functions are both made from it."""
 

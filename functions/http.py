@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from functions.principal import Principal, Role, principal
 from shared.commit import Machines
-from shared.ports import Conflict, Document, Documents, Refused, Unavailable
+from shared.ports import Conflict, Document, Documents, Refused, Twins, Unavailable
 from shared.replay import Replay
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,9 @@ class Backend(Protocol):
 
     @property
     def replay(self) -> Replay: ...
+
+    @property
+    def twins(self) -> Twins: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ def _body(route: Route, request: func.HttpRequest) -> BaseModel | None:
         return None
     raw = request.get_body()
     if not raw.strip():
-        return route.body()
+        return _checked(route.body, {}, "body")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as exc:

@@ -12,9 +12,10 @@ type Value = str | float | int
 type Triple = tuple[str, str, str]
 """(source, name, target)."""
 
-CONTAINS, FEEDS, MONITORS, PRODUCES = "contains", "feeds", "monitors", "produces"
-DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, PRODUCES})
-"""Relationships that descriptions decide. Others between the same twins are somebody else's."""
+CONTAINS, FEEDS, MONITORS, REPORTS = "contains", "feeds", "monitors", "reports"
+DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, REPORTS})
+"""Relationships that descriptions decide. Others between the same twins, `produces` of the planning
+system for one, are somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)

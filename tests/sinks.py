@@ -72,6 +72,7 @@ class MemoryTwins:
     async def query(
         self, sql: str, *, limit: int, cursor: str | None = None
     ) -> tuple[list[Document], str | None]:
+        self._check("")
         raise NotImplementedError("queries are for the real service")
 
     async def patch(self, twin_id: str, patch: Sequence[Document], *, etag: str | None = None) -> str | None:

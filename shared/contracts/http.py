@@ -1,6 +1,6 @@
 """The HTTP API's parameters, bodies and answers. camelCase on the wire."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -23,6 +23,10 @@ def _canonical(text: str) -> str:
     """The instant as documents write it, so that strings compare as instants do."""
     return iso(instant(text.upper()))
 
+
+MAX_DEPTH = 5
+"""Enterprise, site, area, line, machine, sensor: from the top to the bottom."""
+MAX_HOPS = 10
 
 type Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
@@ -95,6 +99,27 @@ class QuarantineAsked(Paged):
     reason: Id | None = Field(None, description="Only messages rejected for this reason.")
 
 
+class GraphAsked(_Asked):
+    root: Id = Field(description="The twin to begin at: an enterprise, site, area, line or machine.")
+    depth: int = Field(2, ge=0, le=MAX_DEPTH, description="Levels below it.")
+
+
+class HopsAsked(_Asked):
+    hops: int = Field(MAX_HOPS, ge=1, le=MAX_HOPS, description="Machines in a row at most.")
+
+
+class GraphQuery(_Asked):
+    """The body of a graph query."""
+
+    query: Annotated[str, StringConstraints(min_length=1, max_length=8_000)] = Field(
+        description="In the query language of Azure Digital Twins: SELECT ... FROM DIGITALTWINS ..."
+    )
+    limit: int = Field(100, ge=1, le=1_000, description="Most rows of a page.")
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=16_384)] | None = Field(
+        None, description="`nextCursor` of the page before."
+    )
+
+
 class Acknowledgement(_Asked):
     """The optional body of an acknowledgement."""
 
@@ -130,6 +155,18 @@ class ScopeOee(OeeBucket):
 
 class OeePage(_Page):
     items: list[ScopeOee]
+
+
+class GraphRows(_Page):
+    items: list[dict[str, Any]]
+
+
+class Graph(Contract):
+    """A part of the twin graph, as Azure Digital Twins shows twins and relationships."""
+
+    twins: list[dict[str, Any]]
+    relationships: list[dict[str, Any]]
+    complete: bool = Field(description="Whether nothing was left out for its size.")
 
 
 class StopsPage(_Page):

@@ -128,7 +128,9 @@ def _status(document: Document) -> Projection:
     found = _pointers("alarmSummary", document["alarms"], _ALARMS)
     found |= {f"/{name}": document[name] for name in _COUNTS}
     version = (document["version"],)
-    return Projection(document["scopeId"], "status", version, _known(found), frozenset(found))
+    scope_id = document["scopeId"]
+    place = ("scopes", scope_id, document.get("id", ""))
+    return Projection(scope_id, "status", version, _known(found), frozenset(found), place=place)
 
 
 def _pointers(component: str, part: Document, names: Iterable[str]) -> Properties:

@@ -24,6 +24,7 @@ from shared.replay import Replay
 from tests.memory import MemoryDocuments
 from tests.plants import HOUR, MONDAY, SECOND, ArithmeticScorer
 from tests.shell.test_ingest import MACHINES, Plant, body, message, stream
+from tests.sinks import MemoryTwins
 
 CNC = MACHINES[0]
 BY_NAME = {route.name: route for route in ROUTES}
@@ -53,6 +54,12 @@ class Api:
     @property
     def replay(self) -> Replay:
         return Replay(self.machines, self.plant, self.documents, ArithmeticScorer())
+
+    @property
+    def twins(self) -> MemoryTwins:
+        graph = MemoryTwins(CNC)
+        graph.broken = self.documents.broken
+        return graph
 
     async def backend(self) -> Backend:
         return self
@@ -439,5 +446,6 @@ async def test_the_store_being_away_is_503_for_everything(api: Api) -> None:
     api.documents.broken = True
     path = {"machineId": CNC, "alarmId": f"{CNC}:1", "device": "D", "day": "20260309", "id": "x"}
     for route in ROUTES:
-        params = {"scope": CNC} if route.name == "oee" else {}
-        assert (await api(route.name, path, **params)).status == 503
+        params = {"oee": {"scope": CNC}, "graph": {"root": CNC}}.get(route.name, {})
+        content = b'{"query": "SELECT * FROM DIGITALTWINS"}' if route.name == "query_graph" else b""
+        assert (await api(route.name, path, content=content, **params)).status == 503

@@ -90,6 +90,13 @@ async def test_a_missing_twin_is_reported_unless_its_machine_is_not_described_an
 async def test_scopes_are_compared_by_the_shift_that_began_last() -> None:
     plant = Plant("LINE-1")
     status = {"id": "status", "type": "status", "level": "line", "scopeId": "LINE-1", "version": 3}
+    status |= {
+        "machineCount": 1,
+        "silentCount": 0,
+        "blockedCount": 0,
+        "warningCount": 0,
+        "states": {"Held": 1},
+    }
     shift = {"type": "oee", "level": "line", "scopeId": "LINE-1", "version": 1, "final": False}
     early = {**shift, "id": "oee:1", "shiftId": "1", "start": "2026-03-09T05:00:00.000Z", "oee": 0.5}
     late = {**shift, "id": "oee:2", "shiftId": "2", "start": "2026-03-09T13:00:00.000Z", "oee": 0.75}
