@@ -1,1 +1,1 @@
-"""IoT Hub, device side: machines over MQTT and TLS, the device registry over HTTPS."""
+"""IoT Hub: machines over MQTT and TLS, back ends over HTTPS and AMQP; see README.md."""

@@ -1,23 +1,37 @@
-"""IoT Hub as a service: MQTT for devices, HTTPS for back ends, both over TLS on loopback."""
+"""IoT Hub as a service: MQTT for devices, HTTPS and AMQP for back ends, all over TLS on loopback.
+
+The Device Provisioning Service is beside it, on the same ports.
+"""
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from aiohttp import web
 
+from local.dps.app import Provisioning
+from local.event_hubs.amqp.connection import Connection
 from local.home import Home
-from local.iot_hub import registry, rules, telemetry
-from local.iot_hub.devices import Device, stamp
-from local.iot_hub.forward import Outlet, Pending
+from local.iot_hub import http_api, rules, telemetry
+from local.iot_hub.back_end import LIMITS, MECHANISMS, BackEnd
+from local.iot_hub.client_certificates import OpenTlsContext
+from local.iot_hub.commands import Commands
+from local.iot_hub.device import DeviceClient
+from local.iot_hub.devices import Device, Json, stamp
+from local.iot_hub.forward import Notices, Outlet, Pending
 from local.iot_hub.lifecycle import Announcer
+from local.iot_hub.methods import Methods
 from local.iot_hub.packets import Connect, Publish, Will
+from local.iot_hub.registry import Registry
 from local.iot_hub.rules import HUB_POLICY, Admitted
-from local.iot_hub.session import Session
+from local.iot_hub.session import Client, Session
 from local.iot_hub.store import Store
+from local.iot_hub.twinning import Twins
+from local.iot_hub.twins import Twin
+from local.iot_hub.twins_api import TwinsApi
 from local.meter import Meter
 from local.service import Clock, bind
 
@@ -25,9 +39,12 @@ LOG = logging.getLogger(__name__)
 EVENTS = "MILLWRIGHT_IOT_HUB_EVENTS"
 """URL at which an Event Hub takes encoded messages; unset, they wait in the backlog."""
 EVENTS_CONNECTION = "MILLWRIGHT_IOT_HUB_EVENTS_CONNECTION"
+ROUTES = "MILLWRIGHT_IOT_HUB_ROUTES"
+"""Which of the hub's own messages go to that Event Hub, by their sources' names; none unless said."""
 EVENT_GRID = "MILLWRIGHT_IOT_HUB_EVENT_GRID"
 EVENT_GRID_KEY = "MILLWRIGHT_IOT_HUB_EVENT_GRID_KEY"
 HANDSHAKE_S = 10
+TICK_S = 1.0
 DEFAULT_MQTT_PORT = 8883
 
 
@@ -35,7 +52,7 @@ class IoTHub:
     """One hub. Its folder holds `iot-hub.sqlite` and the local CA."""
 
     name: ClassVar[str] = "iot-hub"
-    default_ports: ClassVar[Mapping[str, int]] = {"mqtt": DEFAULT_MQTT_PORT, "https": 8443}
+    default_ports: ClassVar[Mapping[str, int]] = {"mqtt": DEFAULT_MQTT_PORT, "https": 8443, "amqps": 5673}
 
     def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
         self._home, self._ports, self.clock = home, dict(ports), clock
@@ -45,38 +62,82 @@ class IoTHub:
         self._open: set[Session] = set()
         self._last_closed = asyncio.Event()
         self._outlet = Outlet(self.store, os.environ.get(EVENTS) or None)
+        notices = Notices(self.store, self._outlet, _routes(), clock)
         self._announcer = Announcer(
-            self.store, os.environ.get(EVENT_GRID) or None, os.environ.get(EVENT_GRID_KEY, ""), clock
+            self.store, notices, os.environ.get(EVENT_GRID) or None, os.environ.get(EVENT_GRID_KEY, ""), clock
         )
+        self.twins = Twins(self.store, self._sessions.get, notices, clock)
+        self.methods = Methods(self._sessions.get, clock)
+        self.commands = Commands(self.store, self._sessions.get, clock)
+        self.provisioning = Provisioning(self)
+        self._back_ends: dict[Connection, BackEnd] = {}
+        self._connections: set[Connection] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._mqtt: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._https: web.AppRunner | None = None
 
     async def start(self) -> dict[str, str]:
-        mqtt = bind(self.name, "mqtt", self._ports["mqtt"])
-        https = bind(self.name, "https", self._ports["https"])
-        self._ports = {"mqtt": mqtt.getsockname()[1], "https": https.getsockname()[1]}
+        sockets = {port: bind(self.name, port, number) for port, number in self._ports.items()}
+        self._ports = {port: sock.getsockname()[1] for port, sock in sockets.items()}
         for device in self.store.connected_devices():
-            self._disconnected(device.device_id)
+            self._set_connection(device.device_id, device.module_id, connected=False)
         tls = self._home.server_tls()
-        self._mqtt = await asyncio.get_running_loop().create_server(
-            lambda: Session(self), sock=mqtt, ssl=tls, ssl_handshake_timeout=HANDSHAKE_S
-        )
-        self._https = web.AppRunner(registry.application(self), access_log=None)
+        loop = asyncio.get_running_loop()
+        listening: list[tuple[str, Callable[[], asyncio.Protocol]]] = [
+            ("mqtt", lambda: Session(self)),
+            ("amqps", lambda: Connection(LIMITS, MECHANISMS, self._back_end, self._connections)),
+        ]
+        for port, protocol in listening:
+            context = OpenTlsContext.serve(self._home.path / "server.pem") if port == "mqtt" else tls
+            self._servers.append(
+                await loop.create_server(
+                    protocol, sock=sockets[port], ssl=context, ssl_handshake_timeout=HANDSHAKE_S
+                )
+            )
+        self._https = web.AppRunner(self._application(), access_log=None)
         await self._https.setup()
-        await web.SockSite(self._https, https, ssl_context=tls).start()
+        await web.SockSite(self._https, sockets["https"], ssl_context=tls).start()
         self._tasks = [
             asyncio.create_task(self._outlet.run()),
             asyncio.create_task(self._announcer.run()),
+            asyncio.create_task(self._tick()),
         ]
         for task in self._tasks:
             task.add_done_callback(_ended)
         return self._endpoints()
 
+    def _application(self) -> web.Application:
+        answering = http_api.Answering(self)
+        hub = [*Registry(self).routes(), *TwinsApi(self).routes(), http_api.UNKNOWN]
+        app = web.Application(client_max_size=http_api.BODY_LIMIT)
+        app.add_routes(self.provisioning.routes())
+        app.add_routes(web.route(r.method, r.path, answering.around(r.handler)) for r in hub)
+        return app
+
+    def _back_end(self, connection: Connection) -> BackEnd:
+        peer = BackEnd(connection, self)
+        self._back_ends[connection] = peer
+        return peer
+
+    async def _tick(self) -> None:
+        """What passes with time: commands, tokens and silence of back ends."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.commands.expire()
+            now = time.monotonic()
+            for connection in list(self._connections):
+                connection.tick(now)
+            self._back_ends = {c: peer for c, peer in self._back_ends.items() if c in self._connections}
+            for peer in self._back_ends.values():
+                peer.expire()
+
     async def stop(self) -> None:
-        if self._mqtt:
-            self._mqtt.close()
-            self._mqtt.abort_clients()
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.close(None)
+        for server in self._servers:
+            server.abort_clients()
         while self._open:
             self._last_closed.clear()
             await self._last_closed.wait()
@@ -100,10 +161,11 @@ class IoTHub:
             "iotHub": f"HostName=localhost:{self._ports['https']};SharedAccessKeyName={HUB_POLICY}"
             f";SharedAccessKey={self.store.hub_key}",
             "iotHubDevicePort": str(self._ports["mqtt"]),
+            "iotHubAmqpPort": str(self._ports["amqps"]),
         }
         if events := os.environ.get(EVENTS_CONNECTION):
             endpoints["iotHubEvents"] = events
-        return endpoints
+        return endpoints | self.provisioning.endpoints(self._ports["https"])
 
     def device_connection_string(self, device: Device) -> str:
         """What a device client is made from. The port is apart: see device_port.py."""
@@ -116,68 +178,105 @@ class IoTHub:
         self._open.discard(session)
         self._last_closed.set()
 
-    def connect(self, session: Session, connect: Connect) -> Admitted:
+    def connect(self, session: Session, connect: Connect) -> Client:
         """Admit a device. A newer connection of the same device ends the older one."""
-        device = rules.admit(connect, self.store, self.clock())
-        if older := self._sessions.pop(device.device_id, None):
-            self._disconnected(device.device_id)
+        if self.provisioning.is_meant(connect):
+            return self.provisioning.admit(session, connect)
+        admitted = rules.admit(connect, session.certificate(), self.store, self.clock())
+        if older := self._sessions.pop(admitted.key, None):
+            self._parted(admitted)
             older.close("the device connected again")
-        self._sessions[device.device_id] = session
-        self._set_connection(device.device_id, connected=True)
+        self._sessions[admitted.key] = session
+        self._set_connection(
+            admitted.device_id, admitted.module_id, connected=True, model_id=admitted.model_id
+        )
         self.billed.add("connections")
-        return device
+        return DeviceClient(self, admitted)
 
-    def gone(self, session: Session, device: Admitted) -> None:
-        if self._sessions.get(device.device_id) is session:
-            del self._sessions[device.device_id]
-            self._disconnected(device.device_id)
+    def gone(self, session: Session, admitted: Admitted) -> None:
+        if self._sessions.get(admitted.key) is session:
+            del self._sessions[admitted.key]
+            self._parted(admitted)
 
-    def telemetry(self, session: Session, packet: Publish | Will, packet_id: int) -> int:
+    def _parted(self, admitted: Admitted) -> None:
+        self.commands.gone(admitted.key)
+        self._set_connection(admitted.device_id, admitted.module_id, connected=False)
+
+    def identity(self, admitted: Admitted) -> Device | None:
+        """As the registry has it now; None if it was deleted."""
+        return self.store.device(admitted.device_id, admitted.module_id)
+
+    def telemetry(self, session: Session, admitted: Admitted, packet: Publish | Will, packet_id: int) -> None:
         encoded, size = telemetry.message(
-            session.device,
+            admitted,
             packet.topic,
             packet.payload,
             retain=packet.retain,
             will=isinstance(packet, Will),
             now=self.clock(),
         )
-        self._outlet.offer(Pending(session.device.device_id, encoded, session, packet_id, size))
+        session.taken(size)
+        self._outlet.offer(Pending(admitted.device_id, encoded, session, packet_id, size))
         self.billed.add("messages")
         self.billed.add("messages_4kb", telemetry.blocks(size))
-        return size
 
     def crowded(self) -> bool:
         return self._outlet.full
 
-    def created(self, device: Device) -> None:
-        self._announcer.created(device)
+    def put(self, device: Device, *, before: Device | None) -> None:
+        """Store an identity. One that has changed has to connect anew. Call inside a transaction."""
+        self.store.put_device(device)
+        if before is None:
+            self.store.put_twin(device.key, Twin.new(stamp(self.clock())))
+            self._announcer.created(device, self._announced(device))
+            return
+        keys = [device.key]
+        if device.module_id is None:
+            keys += [module.key for module in self.store.modules(device.device_id)]
+        for key in keys:
+            if session := self._sessions.get(key):
+                session.close("the identity changed")
 
-    def changed(self, device: Device) -> None:
-        """A disabled device, or one with other keys, has to connect anew."""
-        if session := self._sessions.get(device.device_id):
-            session.close("the device's identity changed")
+    def delete(self, device: Device) -> None:
+        """Remove an identity with all that belongs to it. Call inside a transaction."""
+        modules = self.store.modules(device.device_id) if device.module_id is None else []
+        for gone in (*modules, device):
+            self._announcer.deleted(gone, self._announced(gone))
+            self.store.delete_device(gone)
+            if gone.module_id is None:
+                self.commands.forget(gone.device_id)
+            if session := self._sessions.pop(gone.key, None):
+                session.close("the identity was deleted")
+                self._announcer.disconnected(gone)
 
-    def deleted(self, device: Device) -> None:
-        self._announcer.deleted(device)
-        if session := self._sessions.pop(device.device_id, None):
-            session.close("the device was deleted")
-            self._announcer.disconnected(device.device_id)
+    def _announced(self, device: Device) -> Json:
+        """The twin as announcements show it."""
+        return self.twins.document(device)
 
-    def _disconnected(self, device_id: str) -> None:
-        self._set_connection(device_id, connected=False)
-
-    def _set_connection(self, device_id: str, *, connected: bool) -> None:
+    def _set_connection(
+        self, device_id: str, module_id: str | None, *, connected: bool, model_id: str | None = None
+    ) -> None:
         with self.store.transaction():
-            device = self.store.device(device_id)
+            device = self.store.device(device_id, module_id)
             if device is None:
                 return
             now = stamp(self.clock())
             device.connected, device.connection_updated_at, device.last_activity_at = connected, now, now
+            device.model_id = model_id if connected else device.model_id
             self.store.put_device(device)
             if connected:
-                self._announcer.connected(device_id)
+                self._announcer.connected(device)
             else:
-                self._announcer.disconnected(device_id)
+                self._announcer.disconnected(device)
+
+
+def _routes() -> frozenset[str]:
+    """The sources that have a route. ValueError names one that is none."""
+    names = {name.strip() for name in os.environ.get(ROUTES, "").split(",") if name.strip()}
+    known = {source.route for source in telemetry.OWN_SOURCES}
+    if unknown := names - known:
+        raise ValueError(f"{ROUTES}: {', '.join(sorted(unknown))}: give some of {', '.join(sorted(known))}")
+    return frozenset(names)
 
 
 def _ended(task: asyncio.Task[None]) -> None:

@@ -1,14 +1,18 @@
-"""Lets Microsoft's device SDK reach an IoT Hub on another port than 8883.
+"""Lets Microsoft's SDKs reach an IoT Hub on other ports than those they have built in.
 
 azure-iot-device has 8883 built in, and neither its connection string nor an option changes it. The
 one place where the number matters is the call it makes into its MQTT library, so that call is
 where another port goes in. With the default port nothing of this is needed.
+
+azure-iot-hub sends cloud-to-device messages over AMQP to port 5671, which in the local cloud is Event
+Hubs'. Its AMQP library reads the number from a constant.
 """
 
 import contextlib
 import importlib
 from collections.abc import Callable, Generator
-from typing import Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 FIXED_PORT = 8883
 
@@ -39,3 +43,18 @@ def device_port(port: int) -> Generator[None]:
         yield
     finally:
         MQTT_CLIENT.connect = connect
+
+
+@contextlib.contextmanager
+def back_end_port(port: int, ca: Path) -> Generator[None]:
+    """azure-iot-hub clients that are made inside this block send cloud-to-device messages to `port`, and
+    trust the certificate in `ca`: their AMQP library asks certifi, and nobody else, whom to trust.
+    """
+    constants: Any = importlib.import_module("uamqp.constants")
+    certifi: Any = importlib.import_module("uamqp.authentication.common").certifi
+    before, where = constants.DEFAULT_AMQPS_PORT, certifi.where
+    constants.DEFAULT_AMQPS_PORT, certifi.where = port, lambda: str(ca)
+    try:
+        yield
+    finally:
+        constants.DEFAULT_AMQPS_PORT, certifi.where = before, where

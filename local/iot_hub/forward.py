@@ -9,12 +9,16 @@ import asyncio
 import logging
 import struct
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 import aiohttp
 
+from local.iot_hub.devices import Json
 from local.iot_hub.store import Store
+from local.iot_hub.telemetry import Source, notice
+from local.service import Clock
 
 LOG = logging.getLogger(__name__)
 BATCH_COUNT = 1_000
@@ -67,6 +71,10 @@ class Outlet:
             tasks.create_task(self._take(http))
             if self._url is not None:
                 tasks.create_task(self._drain(http, self._url))
+
+    def stored(self) -> None:
+        """Somebody has put messages into the backlog."""
+        self._kept.set()
 
     def keep_pending(self) -> None:
         """Put everything offered into the backlog: for a clean stop."""
@@ -133,6 +141,24 @@ class Outlet:
             sizes.append(message.size)
         for sender, (ids, sizes) in by_sender.items():
             sender.persisted(ids, sum(sizes))
+
+
+class Notices:
+    """The hub's own messages: on twins, identities, connections. Each is stored in the transaction that
+    makes it true, so that no crash loses one; only those of `routes` are made, as only they have a route.
+    """
+
+    def __init__(self, store: Store, outlet: Outlet, routes: Collection[str], clock: Clock) -> None:
+        self._store, self._outlet, self._routes, self._clock = store, outlet, routes, clock
+
+    def add(self, source: Source, operation: str, device_id: str, module_id: str | None, body: Json) -> None:
+        if source.route not in self._routes:
+            return
+        message = notice(
+            source, operation, device_id=device_id, module_id=module_id, body=body, now=self._clock()
+        )
+        self._store.keep([(device_id, message)])
+        self._outlet.stored()
 
 
 async def append(http: aiohttp.ClientSession, url: str, records: list[tuple[str, bytes]]) -> str | None:

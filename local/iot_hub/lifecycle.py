@@ -1,4 +1,4 @@
-"""Tells Event Grid when devices are created, deleted, connected and disconnected.
+"""Tells Event Grid, and the route, when devices are created, deleted, connected and disconnected.
 
 An announcement is stored in the transaction that makes it true and sent from there, in order, so
 neither a crash nor an absent Event Grid loses one.
@@ -7,16 +7,17 @@ neither a crash nor an absent Event Grid loses one.
 import asyncio
 import logging
 import uuid
-from typing import Protocol
 
 import aiohttp
 import orjson
 
 from local.iot_hub.devices import Device, Json, stamp
+from local.iot_hub.forward import Notices
 from local.iot_hub.store import Store
+from local.iot_hub.telemetry import CONNECTION_STATE, HUB_NAME, LIFECYCLE
+from local.service import Clock
 
 LOG = logging.getLogger(__name__)
-HUB_NAME = "millwright"
 TOPIC = (
     "/SUBSCRIPTIONS/00000000-0000-0000-0000-000000000000/RESOURCEGROUPS/LOCAL"
     "/PROVIDERS/MICROSOFT.DEVICES/IOTHUBS/MILLWRIGHT"
@@ -29,44 +30,49 @@ FILE_TIME_OF_1970 = 116_444_736_000_000_000
 """100 ns ticks from 1601 to 1970: the service's sequence numbers begin with a Windows file time."""
 
 
-class Clock(Protocol):
-    def __call__(self) -> float: ...
-
-
 class Announcer:
     """Stores announcements and sends them. Without `url` nothing is stored."""
 
-    def __init__(self, store: Store, url: str | None, key: str, clock: Clock) -> None:
-        self._store, self._url, self._key, self._clock = store, url, key, clock
+    def __init__(self, store: Store, notices: Notices, url: str | None, key: str, clock: Clock) -> None:
+        self._store, self._notices, self._url, self._key, self._clock = store, notices, url, key, clock
         self._wake = asyncio.Event()
         file_time = int(clock() * 10_000_000) + FILE_TIME_OF_1970
         self._epoch = store.setting("sequence_epoch", f"{file_time:016X}")
         self._number = int(store.setting("sequence_number", "0"))
 
-    def created(self, device: Device) -> None:
-        now = stamp(self._clock())
-        self._add("DeviceCreated", device.device_id, {"twin": _twin(device, now)})
+    def created(self, device: Device, twin: Json) -> None:
+        self._lifecycle("DeviceCreated", "create", device, twin)
 
-    def deleted(self, device: Device) -> None:
-        now = stamp(self._clock())
-        self._add("DeviceDeleted", device.device_id, {"twin": _twin(device, now)})
+    def deleted(self, device: Device, twin: Json) -> None:
+        self._lifecycle("DeviceDeleted", "delete", device, twin)
 
-    def connected(self, device_id: str) -> None:
-        self._add("DeviceConnected", device_id, self._connection_state())
+    def _lifecycle(self, kind: str, verb: str, device: Device, twin: Json) -> None:
+        """Event Grid hears of devices, the route of modules too."""
+        identity = "Device" if device.module_id is None else "Module"
+        if device.module_id is None:
+            self._add(kind, device.device_id, {"twin": twin})
+        self._notices.add(LIFECYCLE, f"{verb}{identity}Identity", device.device_id, device.module_id, twin)
 
-    def disconnected(self, device_id: str) -> None:
-        self._add("DeviceDisconnected", device_id, self._connection_state())
+    def connected(self, device: Device) -> None:
+        self._connection("DeviceConnected", "Connected", device)
 
-    def _connection_state(self) -> Json:
+    def disconnected(self, device: Device) -> None:
+        self._connection("DeviceDisconnected", "Disconnected", device)
+
+    def _connection(self, kind: str, verb: str, device: Device) -> None:
         """The number orders a device's connects and disconnects: hex, compared as a string."""
         self._number += 1
         self._store.set_setting("sequence_number", str(self._number))
-        number = f"{'0' * 16}{self._epoch}00000002{self._number:024X}"
-        return {"deviceConnectionStateEventInfo": {"sequenceNumber": number}}
+        info = {"sequenceNumber": f"{'0' * 16}{self._epoch}00000002{self._number:024X}"}
+        identity = "device" if device.module_id is None else "module"
+        self._add(kind, device.device_id, {"deviceConnectionStateEventInfo": info}, device.module_id)
+        self._notices.add(CONNECTION_STATE, f"{identity}{verb}", device.device_id, device.module_id, info)
 
-    def _add(self, kind: str, device_id: str, data: Json) -> None:
+    def _add(self, kind: str, device_id: str, data: Json, module_id: str | None = None) -> None:
         if self._url is None:
             return
+        if module_id is not None:
+            data["moduleId"] = module_id
         event = {
             "id": str(uuid.uuid4()),
             "topic": TOPIC,
@@ -110,21 +116,3 @@ class Announcer:
                 return None if answer.status == 200 else f"{answer.status} {(await answer.text())[:200]}"
         except (aiohttp.ClientError, TimeoutError) as exc:
             return repr(exc)
-
-
-def _twin(device: Device, now: str) -> Json:
-    empty = {"$metadata": {"$lastUpdated": now}, "$version": 1}
-    return {
-        "deviceId": device.device_id,
-        "etag": "AAAAAAAAAAE=",
-        "deviceEtag": device.etag,
-        "status": device.status,
-        "statusUpdateTime": device.status_updated_at,
-        "connectionState": "Connected" if device.connected else "Disconnected",
-        "lastActivityTime": device.last_activity_at,
-        "cloudToDeviceMessageCount": 0,
-        "authenticationType": "sas",
-        "x509Thumbprint": {"primaryThumbprint": None, "secondaryThumbprint": None},
-        "version": 2,
-        "properties": {"desired": empty, "reported": empty},
-    }

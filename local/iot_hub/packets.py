@@ -234,10 +234,13 @@ def unsuback(packet_id: int) -> bytes:
     return struct.pack(">BBH", UNSUBACK << 4, 2, packet_id)
 
 
-def publish(topic: str, payload: bytes) -> bytes:
-    """A message to the client at QoS 0."""
+def publish(topic: str, payload: bytes, packet_id: int = 0) -> bytes:
+    """A message to the client: QoS 1 with a packet id, else QoS 0."""
     name = topic.encode("utf-8")
-    return _with_length(PUBLISH << 4, len(name).to_bytes(2) + name + payload)
+    number = packet_id.to_bytes(2) if packet_id else b""
+    return _with_length(
+        PUBLISH << 4 | (2 if packet_id else 0), len(name).to_bytes(2) + name + number + payload
+    )
 
 
 def _with_length(first: int, body: bytes) -> bytes:

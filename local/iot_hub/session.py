@@ -1,23 +1,65 @@
-"""One device's connection: packets in, acknowledgements out, at a pace that bounds memory.
+"""One MQTT connection: packets in, answers out, at a pace that bounds memory. Who the client is and what
+it may do is decided by the `Client` that its CONNECT leads to: a device of the hub, or one that registers.
 
-Reading pauses while too much of this device's is not yet persisted, while the outlet is full, and
-while the device does not read its own acknowledgements.
+Reading pauses while too much of this client's is not yet persisted, while the outlet is full, and
+while the client does not read its own acknowledgements.
 """
 
 import asyncio
 import logging
+from collections.abc import Collection
 from typing import Protocol
 
-from local.iot_hub import errors, packets, rules
+from local.iot_hub import errors, packets
 from local.iot_hub.errors import Forbidden, Refused
 from local.iot_hub.packets import Malformed, Will
-from local.iot_hub.rules import Admitted
 
 LOG = logging.getLogger(__name__)
 CONNECT_WITHIN_S = 15
+KEEP_ALIVE_LIMIT_S = 1767
 IN_FLIGHT_COUNT = 500
 IN_FLIGHT_BYTES = 1 << 20
-TWIN_AWAY = b'{"errorCode":501001,"message":"The local IoT Hub does not do device twins."}'
+BODY_LIMIT = 256 * 1024
+PACKET_LIMIT = BODY_LIMIT + (1 << 16)
+"""The longest packet that is read: the longest body plus the longest topic MQTT allows."""
+
+
+class Client(Protocol):
+    """Who is at the other end, after an accepted CONNECT."""
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        ...
+
+    @property
+    def expires_at(self) -> float:
+        """When its credentials end, and the connection with them; seconds since the epoch."""
+        ...
+
+    def published(self, session: "Session", packet: packets.Publish) -> None:
+        """Act on a message and see to its acknowledgement. Raises Forbidden to close the connection."""
+        ...
+
+    def left(self, session: "Session", will: Will) -> None:
+        """It is gone without a DISCONNECT and leaves this message. Raises Forbidden to drop it."""
+        ...
+
+    def granted(self, topic: str, qos: int, have: Collection[str]) -> int:
+        """The QoS granted to a topic filter, or packets.SUBSCRIPTION_FAILURE."""
+        ...
+
+    def subscribed(self, session: "Session", topic: str) -> None:
+        """A topic filter has been granted and acknowledged."""
+        ...
+
+    def acknowledged(self, packet_id: int) -> None:
+        """The client has got a message that was sent with QoS 1."""
+        ...
+
+    def gone(self, session: "Session") -> None:
+        """The connection has ended."""
+        ...
 
 
 class Hub(Protocol):
@@ -25,20 +67,12 @@ class Hub(Protocol):
 
     def clock(self) -> float: ...
 
-    def connect(self, session: "Session", connect: packets.Connect) -> Admitted:
-        """Admit the device and end its older session. Raises Refused."""
-        ...
-
-    def telemetry(self, session: "Session", packet: packets.Publish | Will, packet_id: int) -> int:
-        """Take a device message; returns its size in bytes. Raises Forbidden."""
+    def connect(self, session: "Session", connect: packets.Connect) -> Client:
+        """Admit a client and end its older session. Raises Refused."""
         ...
 
     def crowded(self) -> bool:
         """Whether senders should wait."""
-        ...
-
-    def gone(self, session: "Session", device: Admitted) -> None:
-        """The connection of an admitted device has ended."""
         ...
 
     def opened(self, session: "Session") -> None:
@@ -56,21 +90,26 @@ class Session(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._device: Admitted | None = None
+        self._client: Client | None = None
         self._will: Will | None = None
-        self._subscribed: set[str] = set()
+        self._topics: dict[str, int] = {}
         self._in_flight_count = self._in_flight_bytes = 0
         self._peer_slow = self._paused = False
         self._heard_at = self._loop.time()
         self._patience_s: float = CONNECT_WITHIN_S
         self._timer: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._next_packet_id = 0
 
-    @property
-    def device(self) -> Admitted:
-        """Who this is. Only asked of connected sessions."""
-        assert self._device is not None
-        return self._device
+    def certificate(self) -> bytes | None:
+        """The client's certificate in DER, if it has shown one."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport else None
+        return tls.getpeercert(binary_form=True) if tls else None
+
+    def certificate_chain(self) -> list[bytes]:
+        """The certificates in DER that the client has shown, its own first."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport else None
+        return tls.get_unverified_chain() if tls else []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -84,17 +123,18 @@ class Session(asyncio.Protocol):
                 timer.cancel()
         self._transport = None
         self._buffer.clear()
-        if self._device:
+        if self._client:
             if self._will:
-                self._leave(self._will)
-            self._hub.gone(self, self._device)
+                self._leave(self._client, self._will)
+            self._client.gone(self)
         self._hub.closed(self)
 
     def close(self, why: str) -> None:
         """Drop the connection without a word, as the service does."""
         if self._transport:
-            who = self._device.device_id if self._device else "a client"
-            LOG.info("closed the connection of %s: %s", who, why)
+            LOG.info(
+                "closed the connection of %s: %s", self._client.name if self._client else "a client", why
+            )
             self._transport.abort()
             self._transport = None
 
@@ -111,8 +151,36 @@ class Session(asyncio.Protocol):
         self._peer_slow = False
         self._pace()
 
+    def listens(self, topic: str) -> bool:
+        """Whether the client has subscribed to this topic filter."""
+        return self.granted_qos(topic) is not None
+
+    def granted_qos(self, topic: str) -> int | None:
+        """The QoS of the client's subscription to this topic filter; None without one."""
+        return self._topics.get(topic) if self._transport is not None else None
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """A message to the client at QoS 0."""
+        self._write(packets.publish(topic, payload))
+
+    def publish_acknowledged(self, topic: str, payload: bytes) -> int:
+        """A message to the client at QoS 1; returns the packet id that its acknowledgement will bear."""
+        self._next_packet_id = self._next_packet_id % 0xFFFF + 1
+        self._write(packets.publish(topic, payload, self._next_packet_id))
+        return self._next_packet_id
+
+    def acknowledge(self, packet: packets.Publish) -> None:
+        """Answer a message of QoS 1 that needs no persisting."""
+        if packet.qos:
+            self._write(packets.puback(packet.packet_id))
+
+    def taken(self, size: int) -> None:
+        """A message of the client's is on its way to a disk; `persisted` follows."""
+        self._in_flight_bytes += size
+        self._in_flight_count += 1
+
     def persisted(self, packet_ids: list[int], size: int) -> None:
-        """Messages of this device will survive a crash: acknowledge those of QoS 1."""
+        """Messages of this client will survive a crash: acknowledge those of QoS 1."""
         self._in_flight_count -= len(packet_ids)
         self._in_flight_bytes -= size
         self._write(b"".join(map(packets.puback, filter(None, packet_ids))))
@@ -123,9 +191,9 @@ class Session(asyncio.Protocol):
         at = 0
         try:
             while self._transport and not self._paused and at < len(self._buffer):
-                if self._device is None and self._buffer[at] != packets.CONNECT << 4:
+                if self._client is None and self._buffer[at] != packets.CONNECT << 4:
                     raise Malformed("the first packet is no CONNECT")
-                found = packets.frame(self._buffer, at, rules.PACKET_LIMIT)
+                found = packets.frame(self._buffer, at, PACKET_LIMIT)
                 if found is None:
                     break
                 start, end = found
@@ -139,32 +207,35 @@ class Session(asyncio.Protocol):
         del self._buffer[:at]
 
     def _act(self, packet: packets.Packet) -> None:
-        if self._device is None:
+        if self._client is None:
             assert isinstance(packet, packets.Connect)
             self._connect(packet)
             return
         match packet:
             case packets.Publish():
-                self._publish(packet, self._device)
+                if packet.qos == 2:
+                    raise Forbidden("QoS 2 is not supported")
+                self._client.published(self, packet)
             case packets.PingReq():
                 self._write(packets.PING_RESPONSE)
             case packets.Subscribe():
-                self._subscribe(packet, self._device)
+                self._subscribe(packet, self._client)
             case packets.Unsubscribe():
-                self._subscribed.difference_update(packet.filters)
+                for topic in packet.filters:
+                    self._topics.pop(topic, None)
                 self._write(packets.unsuback(packet.packet_id))
             case packets.Disconnect():
                 self._will = None
                 if self._transport:
                     self._transport.close()
             case packets.PubAck():
-                return
+                self._client.acknowledged(packet.packet_id)
             case packets.Connect():
                 raise Malformed("a second CONNECT")
 
     def _connect(self, packet: packets.Connect) -> None:
         try:
-            device = self._hub.connect(self, packet)
+            client = self._hub.connect(self, packet)
         except Refused as exc:
             LOG.info("refused %r: %s", packet.client_id[:128], exc)
             self._write(packets.connack(exc.code))
@@ -172,41 +243,32 @@ class Session(asyncio.Protocol):
                 self._transport.close()
                 self._transport = None
             return
-        self._device, self._will = device, packet.will
-        keep_alive_s = min(packet.keep_alive_s or rules.KEEP_ALIVE_LIMIT_S, rules.KEEP_ALIVE_LIMIT_S)
+        self._client, self._will = client, packet.will
+        keep_alive_s = min(packet.keep_alive_s or KEEP_ALIVE_LIMIT_S, KEEP_ALIVE_LIMIT_S)
         self._patience_s = 1.5 * keep_alive_s
         self._write(packets.connack(errors.ACCEPTED))
         self._watch()
-        self._await_expiry()
+        self._await_expiry(client)
 
-    def _publish(self, packet: packets.Publish, device: Admitted) -> None:
-        rules.check_publish(packet, device.device_id)
-        if rules.is_telemetry(packet.topic, device.device_id):
-            self._in_flight_bytes += self._hub.telemetry(self, packet, packet.packet_id)
-            self._in_flight_count += 1
-            return
-        if packet.qos:
-            self._write(packets.puback(packet.packet_id))
-        request = rules.twin_request(packet.topic)
-        if request is not None and "$iothub/twin/res/#" in self._subscribed:
-            self._write(packets.publish(f"$iothub/twin/res/501/?$rid={request}", TWIN_AWAY))
-
-    def _subscribe(self, packet: packets.Subscribe, device: Admitted) -> None:
+    def _subscribe(self, packet: packets.Subscribe, client: Client) -> None:
         answers: list[int] = []
+        granted: list[str] = []
         for topic, qos in packet.filters:
-            answer = rules.granted(topic, qos, device.device_id, self._subscribed)
+            answer = client.granted(topic, qos, self._topics)
             if answer != packets.SUBSCRIPTION_FAILURE:
-                self._subscribed.add(topic)
+                self._topics[topic] = answer
+                granted.append(topic)
             answers.append(answer)
         self._write(packets.suback(packet.packet_id, answers))
+        for topic in granted:
+            client.subscribed(self, topic)
 
-    def _leave(self, will: Will) -> None:
+    def _leave(self, client: Client, will: Will) -> None:
         """The connection ended without a DISCONNECT: the will becomes a message."""
         try:
-            self._in_flight_bytes += self._hub.telemetry(self, will, 0)
-            self._in_flight_count += 1
+            client.left(self, will)
         except Forbidden as exc:
-            LOG.info("the will of %s is dropped: %s", self.device.device_id, exc)
+            LOG.info("the will of %s is dropped: %s", client.name, exc)
 
     def _write(self, data: bytes) -> None:
         if self._transport and data:
@@ -242,10 +304,10 @@ class Session(asyncio.Protocol):
             return
         self._timer = self._loop.call_at(due_at, self._watch)
 
-    def _await_expiry(self) -> None:
-        """Close the connection when its token ends."""
-        left_s = self.device.expires_at - self._hub.clock()
+    def _await_expiry(self, client: Client) -> None:
+        """Close the connection when its credentials end."""
+        left_s = client.expires_at - self._hub.clock()
         if left_s <= 0:
             self.close("the token has expired")
         else:
-            self._expiry = self._loop.call_later(min(left_s, 86_400), self._await_expiry)
+            self._expiry = self._loop.call_later(min(left_s, 86_400), self._await_expiry, client)

@@ -10,7 +10,7 @@ import pytest
 from azure.iot.device import IoTHubDeviceClient as SyncDeviceClient
 from azure.iot.device import Message
 from azure.iot.device.aio import IoTHubDeviceClient
-from azure.iot.device.exceptions import ClientError, CredentialError
+from azure.iot.device.exceptions import CredentialError
 
 from local.iot_hub.device_port import device_port
 from tests.local_cloud.iot_hub_clients import (
@@ -151,15 +151,6 @@ async def test_a_disabled_device_is_not_authorized_and_loses_its_connection(plan
         await lost.wait()
     with pytest.raises(CredentialError):
         await client.connect()
-    await client.shutdown()
-
-
-async def test_twins_are_answered_with_501(plant: Plant) -> None:
-    client = plant.client(plant.create("twin-1")["twin-1"])
-    await client.connect()
-    with pytest.raises(ClientError) as caught:
-        await client.get_twin()
-    assert "501" in str(caught.value.__cause__)
     await client.shutdown()
 
 

@@ -57,7 +57,7 @@ def answer_to(plant: Plant, data: bytes) -> bytes:
         (1, {"protocol": "MQIsdp"}),
         (2, {"device_id": "raw-2"}),
         (4, {"username": "raw-1"}),
-        (4, {"username": "localhost/raw-1/module-1/?api-version=2021-04-12"}),
+        (2, {"username": "localhost/raw-1/module-1/?api-version=2021-04-12"}),
         (4, {"username": "contoso.azure-devices.net/raw-1/?api-version=2021-04-12"}),
         (5, {"password": "secret"}),
         (5, {"password": "SharedAccessSignature sr=x&sig=%%%&se=soon"}),

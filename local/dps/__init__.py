@@ -1,0 +1,1 @@
+"""The local Device Provisioning Service; see README.md."""
