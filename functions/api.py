@@ -21,7 +21,7 @@ from shared.bootstrap import app
 from shared.commit import MACHINES
 from shared.contracts import http
 from shared.contracts.documents import names
-from shared.domain.inputs import Acknowledge
+from shared.domain.alarms.inputs import Acknowledge
 from shared.ingest import BUGS
 from shared.ports import AlreadyDone, Document
 from shared.queries import Page, Paging

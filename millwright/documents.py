@@ -22,9 +22,10 @@ from shared.contracts.spec_documents import (
     site_document_id,
     source_document_id,
 )
+from shared.domain.alarms.rules import Rule as AlarmRule
 from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
-from shared.domain.spec import Calendar, LimitRule, ModelBinding, ShiftPattern, SignalSpec
+from shared.domain.spec import Calendar, ModelBinding, ShiftPattern, SignalSpec
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN = 1440
@@ -165,7 +166,7 @@ def _number(value: float | str, codes: Mapping[str, float]) -> float:
     return codes[value] if isinstance(value, str) else float(value)
 
 
-def _limit_rules(kind: MachineClass, rules: list[Rule]) -> tuple[LimitRule, ...]:
+def _limit_rules(kind: MachineClass, rules: list[Rule]) -> tuple[AlarmRule, ...]:
     return tuple(limit_rule(rule, kind.signals[rule.signal].unit) for rule in rules if rule.enabled)
 
 

@@ -4,7 +4,8 @@ import re
 
 from shared.contracts.factory import Quantity, Rule, RuleOverride
 from shared.contracts.units import UNITS, UnitClash, conversion
-from shared.domain.spec import LimitRule
+from shared.domain.alarms.rules import Limit
+from shared.domain.alarms.rules import Rule as AlarmRule
 
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) ?(\S+)")
 
@@ -55,7 +56,7 @@ def overridden(rule: Rule, override: RuleOverride) -> Rule:
     return rule.model_copy(update=changes)
 
 
-def limit_rule(rule: Rule, unit: str) -> LimitRule:
+def limit_rule(rule: Rule, unit: str) -> AlarmRule:
     """The rule in the signal's unit. Raises BadQuantity, also when it could never clear."""
     limit = value_in(rule.limit, unit)
     if (rule.clear is None) == (rule.deadband is None):
@@ -73,12 +74,9 @@ def limit_rule(rule: Rule, unit: str) -> LimitRule:
         deadband = difference_in(rule.deadband, unit)
         if deadband < 0:
             raise BadQuantity(f"deadband {rule.deadband} is negative: the alarm would clear beyond its limit")
-    return LimitRule(
+    return AlarmRule(
         rule_id=rule.id,
-        signal=rule.signal,
-        kind=rule.kind,
-        limit=limit,
-        deadband=round(deadband, 9),
+        condition=Limit(rule.kind, rule.signal, limit, round(deadband, 9)),
         on_delay_ms=round(rule.delay_s * 1000),
         priority=rule.priority,
         consequence=rule.consequence,

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shared.alarm_documents import Journalled, alarm_fields, journals
 from shared.domain import effects as fx
-from shared.domain.alarms import ACTIVE, RETURNED, UNACKNOWLEDGED
 from shared.domain.inputs import Reading
 from shared.domain.oee import band, kpis
 from shared.domain.spec import MachineSpec
@@ -47,13 +47,17 @@ def render(
     upserts: dict[str, Document] = {}
     rows: dict[str, dict[str, Any]] = {}
     items: list[Document] = []
+    journalled: list[Journalled] = []
     for effect in effects:
         item = event(spec, effect)
         if item is not None:
             items.append(item)
         match effect:
-            case fx.AlarmRaised() | fx.AlarmCleared() | fx.AlarmAcknowledged():
+            case fx.AlarmChanged():
                 _put(upserts, alarm_document(spec, effect.alarm))
+                journalled.append(effect)
+            case fx.OutageChanged() | fx.SetPointChanged():
+                journalled.append(effect)
             case fx.OeeMeasured():
                 _put(upserts, oee_document(spec, effect.elements))
             case fx.TwinChanged():
@@ -78,6 +82,8 @@ def render(
                 rendered.refused.append((effect.reading, effect.reason))
             case _:
                 pass
+    for journal in journals(journalled, _document(spec, "", "journal")):
+        _put(upserts, journal)
     rendered.operations.extend(map(Upsert, upserts.values()))
     for document_id, fields in rows.items():
         paths = list(fields.items())
@@ -162,30 +168,7 @@ def health_figures(health: fx.Health) -> Document:
 
 
 def alarm_document(spec: MachineSpec, alarm: fx.Alarm) -> Document:
-    rule = next((rule for rule in spec.rules if rule.rule_id == alarm.rule_id), None)
-    return {
-        **_document(spec, f"alarm:{alarm.alarm_id}", "alarm"),
-        "alarmId": alarm.alarm_id,
-        "ruleId": alarm.rule_id,
-        "signal": alarm.signal,
-        "kind": alarm.kind,
-        "priority": alarm.priority,
-        "state": alarm.state,
-        "active": alarm.state in ACTIVE,
-        "acknowledged": alarm.state not in (UNACKNOWLEDGED, RETURNED),
-        "limit": alarm.limit,
-        "unit": alarm.unit,
-        "value": alarm.value,
-        "violatedAt": iso(alarm.violated_at),
-        "raisedAt": iso(alarm.raised_at),
-        "clearedAt": iso_or_none(alarm.cleared_at),
-        "acknowledgedAt": iso_or_none(alarm.acknowledged_at),
-        "acknowledgedBy": alarm.acknowledged_by,
-        "comment": alarm.comment or None,
-        "occurrenceCount": alarm.occurrence_count,
-        "consequence": rule.consequence if rule else None,
-        "response": rule.response if rule else None,
-    }
+    return {**_document(spec, f"alarm:{alarm.alarm_id}", "alarm"), **alarm_fields(spec, alarm)}
 
 
 def oee_document(spec: MachineSpec, elements: fx.OeeElements) -> Document:

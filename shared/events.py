@@ -1,5 +1,6 @@
 """Effects -> CloudEvents 1.0. `machine:n` is the id, so what is published twice is recognised."""
 
+from shared.alarm_documents import EVENT_TYPES, event_data
 from shared.domain import effects as fx
 from shared.domain.spec import MachineSpec
 from shared.instants import iso, iso_or_none
@@ -9,14 +10,22 @@ from shared.ports import Document
 def event(spec: MachineSpec, effect: fx.Effect) -> Document | None:
     """The event that tells of an effect, None for effects that only become documents."""
     match effect:
-        case fx.AlarmRaised():
-            return _event(spec, effect.n, "alarm.raised", effect.alarm.raised_at, _alarm(effect.alarm))
-        case fx.AlarmCleared():
-            at = effect.alarm.cleared_at
-            return _event(spec, effect.n, "alarm.cleared", at or 0, _alarm(effect.alarm))
-        case fx.AlarmAcknowledged():
-            at = effect.alarm.acknowledged_at
-            return _event(spec, effect.n, "alarm.acknowledged", at or 0, _alarm(effect.alarm))
+        case fx.AlarmChanged():
+            kind = EVENT_TYPES[effect.event]
+            return _event(spec, effect.n, kind, effect.at, event_data(spec, effect))
+        case fx.OutageChanged():
+            kind = "machine.takenoutofservice" if effect.out else "machine.returnedtoservice"
+            data = {"who": effect.who, "why": effect.why, "workOrder": effect.work_order}
+            return _event(spec, effect.n, kind, effect.at, data)
+        case fx.SetPointChanged():
+            data = {
+                "ruleId": effect.rule_id,
+                "old": effect.old,
+                "new": effect.new,
+                "who": effect.who,
+                "why": effect.why,
+            }
+            return _event(spec, effect.n, "rule.setpointchanged", effect.at, data)
         case fx.MachineStateChanged():
             data = {"from": effect.old.word, "to": effect.new.word, "reason": effect.reason}
             return _event(spec, effect.n, "machine.statechanged", effect.at, data)
@@ -73,25 +82,6 @@ def _event(spec: MachineSpec, n: int, kind: str, at: int, data: Document) -> Doc
         "time": iso(at),
         "datacontenttype": "application/json",
         "data": {"machineId": spec.machine_id, "lineId": spec.line_id, "siteId": spec.site_id, **data},
-    }
-
-
-def _alarm(alarm: fx.Alarm) -> Document:
-    return {
-        "alarmId": alarm.alarm_id,
-        "ruleId": alarm.rule_id,
-        "signal": alarm.signal,
-        "kind": alarm.kind,
-        "priority": alarm.priority,
-        "state": alarm.state,
-        "limit": alarm.limit,
-        "unit": alarm.unit,
-        "value": alarm.value,
-        "raisedAt": iso(alarm.raised_at),
-        "clearedAt": iso_or_none(alarm.cleared_at),
-        "acknowledgedAt": iso_or_none(alarm.acknowledged_at),
-        "acknowledgedBy": alarm.acknowledged_by,
-        "occurrenceCount": alarm.occurrence_count,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.contracts.factory import Notification
 from shared.contracts.spec_documents import SiteDocument
-from shared.domain.alarms import PRIORITIES
+from shared.domain.alarms.life_cycle import PRIORITIES
 from shared.instants import iso
 from shared.ports import Document, Documents, Refused, Unavailable
 
@@ -127,11 +127,7 @@ def message(event: Document) -> Document:
     data = event["data"]
     match event["type"]:
         case "millwright.alarm.raised.v1":
-            beyond = "above" if data["kind"] == "high" else "below"
-            text = (
-                f"{data['priority'].upper()} {event['subject']}: {data['signal']} {data['value']:g} "
-                f"{data['unit']} {beyond} {data['limit']:g} {data['unit']}"
-            )
+            text = f"{data['priority'].upper()} {event['subject']}: {data.get('text', data['ruleId'])}"
         case "millwright.prediction.thresholdcrossed.v1":
             text = (
                 f"{event['subject']}: {data['model']} gives a failure probability of "

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from shared.domain.alarms.rules import Limit, Rule
 from shared.domain.effects import ScoreRequested
 from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.inputs import Position, Reading, Scored
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.spec import (
     Calendar,
-    LimitRule,
     MachineSpec,
     ModelBinding,
     ShiftPattern,
@@ -64,9 +64,9 @@ SPEC = MachineSpec(
     ),
     calendar=CALENDAR,
     rules=(
-        LimitRule("hot", "temperature_c", "high", 85.0, 5.0, 5 * SECOND, "high"),
-        LimitRule("cold", "temperature_c", "low", 5.0, 2.0, 0, "low"),
-        LimitRule("strain", "torque_nm", "high", 80.0, 8.0, 0, "critical"),
+        Rule("hot", Limit("high", "temperature_c", 85.0, 5.0), "high", 5 * SECOND),
+        Rule("cold", Limit("low", "temperature_c", 5.0, 2.0), "low"),
+        Rule("strain", Limit("high", "torque_nm", 80.0, 8.0), "critical"),
     ),
     models=(MODEL,),
     ideal_cycle_ms={"gear": 10 * SECOND, "shaft": 7 * SECOND, "": 9 * SECOND},

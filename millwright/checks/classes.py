@@ -8,6 +8,7 @@ from millwright.quantities import BadQuantity, limit_rule
 from millwright.source import Path, Problem
 from shared.contracts.factory import Binding, Factory, MachineClass, Rule, Signal
 from shared.contracts.units import UNITS, unit_of_name
+from shared.domain.alarms.rules import Limit
 from shared.domain.features import problems as feature_problems
 from shared.domain.packml import STATES_BY_WORD
 
@@ -53,14 +54,15 @@ def rule_problems(
         )
         return
     low, high = signal.range
-    if not low < compiled.limit < high:
+    assert isinstance(compiled.condition, Limit)
+    if not low < compiled.condition.limit < high:
         yield Problem(
             (*at, "limit"),
             f"rule {rule.id} can never trip: {rule.limit} is not inside the plausible range "
             f"of {rule.signal}, {low:g} to {high:g} {signal.unit}",
             "values outside the range are bad, never alarms: widen the range or change the limit",
         )
-    elif compiled.deadband >= high - low:
+    elif compiled.condition.deadband >= high - low:
         yield Problem(
             place, f"rule {rule.id} can never clear: its deadband is wider than the range", "make it smaller"
         )

@@ -4,39 +4,48 @@ Consumers tell repetitions by `id`. A breaking change is a new version in the ty
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, create_model
 
 from shared.contracts.documents import (
+    Alarm,
+    AlarmState,
     At,
     Contract,
     Count,
     OfMachine,
-    Priority,
     Probability,
     State,
 )
 from shared.domain.packml import TimeCategory
 
 
-class AlarmData(OfMachine):
-    """An occurrence of an alarm, as it was then."""
+class AlarmData(Alarm):
+    """An occurrence of an alarm, as it was then, and what happened to it."""
 
-    alarm_id: str
+    event: str
+    before: AlarmState = Field(alias="from")
+    who: str | None = Field(description="The operator; null: it happened by itself.")
+    why: str | None
+
+
+class ServiceData(OfMachine):
+    """Nothing is said of a machine's alarms while it is out of service."""
+
+    who: str
+    why: str
+    work_order: str | None
+
+
+class SetPointChangedData(OfMachine):
+    """A rule's limit was changed at run time; null where a rule has no number."""
+
     rule_id: str
-    signal: str
-    kind: Literal["high", "low"]
-    priority: Priority
-    state: Literal["unacknowledged", "acknowledged", "returnedUnacknowledged", "normal"]
-    limit: float
-    unit: str
-    value: float
-    raised_at: At
-    cleared_at: At | None
-    acknowledged_at: At | None
-    acknowledged_by: str | None
-    occurrence_count: Annotated[int, Field(ge=1)]
+    old: float | None
+    new: float | None
+    who: str
+    why: str
 
 
 class MachineStateChangedData(OfMachine):
@@ -120,6 +129,23 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.alarm.raised.v1": (AlarmData, "A machine went beyond a limit."),
     "millwright.alarm.cleared.v1": (AlarmData, "An alarm returned to normal."),
     "millwright.alarm.acknowledged.v1": (AlarmData, "An operator has seen an alarm."),
+    "millwright.alarm.latched.v1": (
+        AlarmData,
+        "An alarm's condition returned, but it stays until reset.",
+    ),
+    "millwright.alarm.reset.v1": (AlarmData, "An operator let go of a latched alarm."),
+    "millwright.alarm.reannunciated.v1": (AlarmData, "An acknowledged alarm was there for too long."),
+    "millwright.alarm.commented.v1": (AlarmData, "Somebody wrote something about an alarm."),
+    "millwright.alarm.shelved.v1": (AlarmData, "An operator hid an alarm for a time."),
+    "millwright.alarm.unshelved.v1": (AlarmData, "A shelved alarm may be raised again."),
+    "millwright.alarm.suppressed.v1": (AlarmData, "An alarm says nothing while the machine is as it is."),
+    "millwright.alarm.unsuppressed.v1": (AlarmData, "A suppressed alarm may be raised again."),
+    "millwright.alarm.takenoutofservice.v1": (AlarmData, "Somebody works on what an alarm watches."),
+    "millwright.alarm.returnedtoservice.v1": (AlarmData, "An alarm is in service again."),
+    "millwright.alarm.nuisancefound.v1": (AlarmData, "An alarm comes and goes too often."),
+    "millwright.rule.setpointchanged.v1": (SetPointChangedData, "An alarm's limit was changed at run time."),
+    "millwright.machine.takenoutofservice.v1": (ServiceData, "Somebody works on a machine."),
+    "millwright.machine.returnedtoservice.v1": (ServiceData, "A machine is in service again."),
     "millwright.machine.statechanged.v1": (MachineStateChangedData, "A machine's PackML state changed."),
     "millwright.machine.wentsilent.v1": (MachineWentSilentData, "Nothing arrives from a machine any more."),
     "millwright.machine.cameback.v1": (MachineCameBackData, "A silent machine reports again."),

@@ -6,20 +6,47 @@ the signals' units, durations in ms, inheritance from class to machine is alread
 a spec takes no decisions.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+)
 from pydantic.alias_generators import to_camel
 
 from shared.contracts.factory import Automation, Notification
 from shared.contracts.profile import Profile
+from shared.domain.alarms.rules import Rule
 from shared.domain.packml import PackMLState, TimeCategory
-from shared.domain.spec import Calendar, LimitRule, ModelBinding, SignalSpec
+from shared.domain.spec import Calendar, ModelBinding, SignalSpec
 
 
 def _sorted_holidays(calendar: Calendar, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
     """A set has no order, but equal calendars must be equal text."""
     return {**serialize(calendar), "holidays": sorted(calendar.holidays)}
+
+
+def _as_rules(value: Any) -> Any:
+    """Rules as they were written before there were conditions of other kinds."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [_as_rule(row) for row in cast(list[Any], value)]
+
+
+def _as_rule(value: Any) -> Any:
+    if not isinstance(value, dict) or "condition" in value:
+        return value  # pyright: ignore[reportUnknownVariableType]
+    row = cast(dict[str, Any], value)
+    limit = ("kind", "signal", "limit", "deadband")
+    rest = {name: part for name, part in row.items() if name not in limit}
+    return rest | {"condition": {name: row[name] for name in limit}}
+
+
+type Rules = Annotated[tuple[Rule, ...], BeforeValidator(_as_rules)]
 
 
 class _Document(BaseModel):
@@ -46,7 +73,7 @@ class ClassPart(_Document):
 
     twin_model: str
     signals: tuple[SignalSpec, ...]
-    rules: tuple[LimitRule, ...]
+    rules: Rules
     ideal_cycle_ms: dict[str, int]
     state_map: dict[str, PackMLState]
     lateness_ms: int
@@ -64,7 +91,7 @@ class MachinePart(_Document):
     feeds: tuple[str, ...] = ()
     attributes: dict[str, float | str] = Field(default_factory=dict[str, float | str])
     models: tuple[ModelBinding, ...] = ()
-    rules: tuple[LimitRule, ...] | None = None
+    rules: Rules | None = None
     """All its rules, where line or machine change any; None: the class's."""
     ideal_cycle_ms: dict[str, int] = Field(default_factory=dict[str, int])
     """Added to the class's."""

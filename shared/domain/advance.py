@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.domain import alarms, current, event_time, minutes
+from shared.domain import current, event_time, minutes
+from shared.domain.alarms import judging, timing
+from shared.domain.alarms.commands import carry_out
+from shared.domain.alarms.inputs import Commanded
 from shared.domain.effects import (
     CameBack,
     CommandDone,
@@ -21,7 +24,6 @@ from shared.domain.effects import (
 from shared.domain.features import FeatureState
 from shared.domain.inputs import (
     QUEUE,
-    Acknowledge,
     Blocked,
     Input,
     Maintained,
@@ -109,6 +111,7 @@ def next_due_at(spec: MachineSpec, state: MachineState) -> int | None:
             due.append(quiet_until)
         if bucket is not None:
             due.append(max(quiet_until, bucket.end + spec.close_after_ms + 1))
+    due += timing.due(spec, state)
     return min(due, default=None)
 
 
@@ -121,10 +124,8 @@ def _apply(turn: Turn, item: Input) -> None:
         case Tick():
             if _is_new(state, item.position):
                 _tick(turn, item.now)
-        case Acknowledge():
-            outcome = alarms.acknowledge(
-                turn, item.alarm_id, who=item.who, now=item.now, comment=item.comment
-            )
+        case Commanded():
+            outcome = carry_out(turn, item)
             turn.effects.append(CommandDone(item.command_id, item.now, outcome))
             show(turn, now=item.now)
         case Maintained():
@@ -188,7 +189,10 @@ def _read(turn: Turn, reading: Reading) -> None:
         turn.urgent = True
     values, bad = current.believe(turn, reading)
     current.take(turn, reading, values, bad)
+    decided = len(turn.effects)
     event_time.hold(turn, reading, values, bad)
+    if turn.spec.watch.figures and len(turn.effects) > decided:
+        judging.evaluate_figures(turn, turn.effects[decided:])
     if may_show(turn):
         show(turn, now=state.arrived_at)
 
@@ -206,6 +210,7 @@ def _tick(turn: Turn, now: int) -> None:
             turn.urgent = True
         if state.blocked is None and now - state.arrived_at >= turn.spec.close_after_ms:
             event_time.drain(turn, now - turn.spec.close_after_ms)
+    timing.tick(turn, now)
     show(turn, now=now)
 
 
@@ -233,6 +238,7 @@ def _score(turn: Turn, scored: Scored) -> None:
     if warning != warned:
         turn.effects.append(ThresholdCrossed(turn.number(), health, binding.threshold))
         turn.urgent = True
+    judging.evaluate_score(turn, health, every_ms=binding.cadence_ms)
 
 
 def _kept(moving: dict[str, FeatureState], old: MachineSpec, new: MachineSpec) -> dict[str, FeatureState]:
@@ -265,6 +271,7 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
         fold.pane = minutes.remap(fold.pane, source)
         fold.waiting = [event_time.remap_held(held, source) for held in fold.waiting]
     fold.moving = _kept(fold.moving, turn.spec, spec)
+    before = turn.spec
     turn.spec = spec
     state.spec_version = spec.version
     state.site_id = spec.site_id
@@ -275,5 +282,5 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
     fold.scored_at = {model: at for model, at in fold.scored_at.items() if model in bound}
     fold.segment = None
     fold.hour = -1
-    alarms.drop_unknown(turn, at=now)
+    timing.change_rules(turn, before, at=now)
     turn.urgent = True

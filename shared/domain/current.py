@@ -1,6 +1,6 @@
 """The fold on arrival: current state, values and alarms, monotone in (time, device sequence)."""
 
-from shared.domain import alarms
+from shared.domain.alarms import judging, occurrences
 from shared.domain.effects import MachineStateChanged
 from shared.domain.event_time import Values
 from shared.domain.inputs import Reading
@@ -30,7 +30,8 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     """Make the reading current wherever it is the newest; judge the alarms of what became current."""
     state = turn.state
     at, sequence = reading.at, reading.sequence
-    newest = (at, sequence) >= (state.reading_at, state.reading_sequence)
+    before_at = state.reading_at
+    newest = (at, sequence) >= (before_at, state.reading_sequence)
     if newest:
         state.reading_at = at
         state.reading_sequence = sequence
@@ -39,17 +40,19 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         state.state_sequence = sequence
         if reading.state is not state.state or reading.reason != state.reason:
             _change_state(turn, reading)
+            occurrences.apply_design(turn, at=at)
     if reading.order is not None and (at, sequence) >= (state.order_at, state.order_sequence):
         state.order_at = at
         state.order_sequence = sequence
         if reading.order != state.order:
             state.order = reading.order
             turn.urgent = True
-        if reading.product is not None:
+        if reading.product is not None and reading.product != state.product:
             state.product = reading.product
+            occurrences.apply_design(turn, at=at)
 
     shown = state.shown
-    watched = bool(state.alarms)
+    watched = bool(state.alarms or state.set_points)
     current, value_at, value_sequence = state.values, state.value_at, state.value_sequence
     column = -1
     for _, _, _, quiet_low, quiet_high in turn.spec.believed:
@@ -59,7 +62,7 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
             continue
         previous_at = value_at[column]
         if not newest and (at, sequence) < (previous_at, value_sequence[column]):
-            alarms.record_old_violation(turn, column, value, at=at)
+            judging.record_old_violation(turn, column, value, at=at)
             continue
         current[column] = value
         value_at[column] = at
@@ -68,7 +71,7 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
             state.bad[column] = False
             shown.pending = True
         if watched or not quiet_low <= value <= quiet_high:
-            alarms.evaluate(turn, column, value, at=at, previous_at=previous_at)
+            judging.evaluate(turn, column, value, at=at, previous_at=previous_at)
         if not shown.pending:
             told = shown.values[column]
             if told is None or abs(value - told) > turn.spec.signals[column].deadband:
@@ -78,6 +81,8 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         if not (older or state.bad[column]):
             state.bad[column] = True
             shown.pending = True
+    if turn.spec.watch.per_reading or state.alarms:
+        judging.evaluate_reading(turn, reading, previous_at=before_at)
 
 
 def _change_state(turn: Turn, reading: Reading) -> None:

@@ -12,29 +12,39 @@ from shared.domain.packml import PackMLState, TimeCategory
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One occurrence of an alarm rule (ISA-18.2)."""
+    """What is known of one alarm rule that is not at rest: an occurrence (ISA-18.2), or one in the making."""
 
     alarm_id: str
+    """"" while the on-delay runs: nothing has happened yet."""
     rule_id: str
     signal: str
+    """"" where the rule does not watch one signal."""
     kind: str
     priority: str
     state: str
-    """`unacknowledged`, `acknowledged`, `returnedUnacknowledged` or `normal`."""
-    limit: float
+    """One of alarms.life_cycle.State."""
+    limit: float | None
+    """As it was when the alarm was raised; None where the condition is no number."""
     unit: str
-    value: float
-    """The value that confirmed the alarm."""
+    value: float | None
+    """The number that confirmed the alarm, in `unit`."""
     violated_at: int
-    """First reading beyond the limit."""
+    """Since when the condition held."""
     raised_at: int
+    """Of an alarm that was hidden before it was ever raised: when it was hidden."""
     cleared_at: int | None = None
     acknowledged_at: int | None = None
     acknowledged_by: str | None = None
     comment: str = ""
     occurrence_count: int = 1
-    retrip_at: int | None = None
-    """A returned alarm violates again since then and waits for its delay."""
+    since: int | None = None
+    """The condition is no longer what the state says since then: a delay is running."""
+    version: int = 0
+    """Number of the last effect that changed it."""
+    until: int | None = None
+    """Shelved until then."""
+    nuisance: str | None = None
+    """`chattering` or `repeating`, once found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +102,48 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmRaised:
+class AlarmChanged:
+    """Something happened to an occurrence of an alarm; `alarm` is how it is now."""
+
     n: int
+    bundle: int
+    """Number of the first such effect of the same input: they are written down together."""
+    event: str
+    """One of alarms.life_cycle.Event, or `commented`, `chattering`, `repeating`."""
+    before: str
+    """The state that it was in."""
     alarm: Alarm
+    at: int
+    who: str | None = None
+    """The operator; None: it happened by itself."""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmCleared:
+class OutageChanged:
+    """The whole machine was taken out of service, or returned to it."""
+
     n: int
-    alarm: Alarm
+    bundle: int
+    out: bool
+    at: int
+    who: str
+    why: str
+    work_order: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmAcknowledged:
+class SetPointChanged:
+    """A rule's limit was changed at run time."""
+
     n: int
-    alarm: Alarm
+    bundle: int
+    rule_id: str
+    old: float | None
+    new: float | None
+    at: int
+    who: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +327,9 @@ class TwinChanged:
 
 
 type Effect = (
-    AlarmRaised
-    | AlarmCleared
-    | AlarmAcknowledged
+    AlarmChanged
+    | OutageChanged
+    | SetPointChanged
     | CommandDone
     | ViolationRecorded
     | MachineStateChanged

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from shared.domain.alarms.inputs import Command
 from shared.domain.packml import PackMLState
 from shared.domain.spec import MachineSpec
 
@@ -64,18 +65,6 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledge:
-    """An operator has seen an alarm."""
-
-    command_id: str
-    """Idempotency key."""
-    alarm_id: str
-    who: str
-    now: int
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Maintained:
     """Maintenance was done on a component: its age restarts."""
 
@@ -109,4 +98,4 @@ class Resumed:
     now: int
 
 
-type Input = Reading | Scored | Tick | Acknowledge | Maintained | SpecChanged | Blocked | Resumed
+type Input = Reading | Scored | Tick | Command | Maintained | SpecChanged | Blocked | Resumed

@@ -1,7 +1,7 @@
 """What the twin should show: at once when it matters, measured values at most every ten seconds."""
 
-from shared.domain import alarms
 from shared.domain.accounting import elements
+from shared.domain.alarms.occurrences import summary
 from shared.domain.effects import Health, Measurement, TwinChanged
 from shared.domain.oee import shown_band
 from shared.domain.turn import Turn
@@ -47,7 +47,8 @@ def _write(turn: Turn, now: int) -> None:
     shown.pending = False
     _tell_values(turn)
     turn.urgent = False
-    active, unacknowledged, highest = alarms.summary(state.alarms)
+    turn.bundle = 0
+    active, unacknowledged, highest = summary(state.alarms)
     turn.effects.append(
         TwinChanged(
             version=shown.version,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from shared.domain.alarms.plan import Plan, plan
+from shared.domain.alarms.rules import Rule, quiet_band, unit_of
 from shared.domain.feature_recipe import FeaturePlan, Recipe, recipe
 from shared.domain.packml import PackMLState, TimeCategory
 
@@ -17,23 +19,6 @@ class SignalSpec:
     high: float
     deadband: float
     """A change of more than this is worth a twin update; in the signal's unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRule:
-    """A limit alarm (ISA-18.2): trips at `limit`, returns beyond the deadband."""
-
-    rule_id: str
-    signal: str
-    kind: str
-    """`high` or `low`."""
-    limit: float
-    deadband: float
-    on_delay_ms: int
-    priority: str
-    """`low`, `medium`, `high` or `critical`."""
-    consequence: str = ""
-    response: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +78,7 @@ class MachineSpec:
     """Only these may report this machine."""
     signals: tuple[SignalSpec, ...]
     calendar: Calendar
-    rules: tuple[LimitRule, ...] = ()
+    rules: tuple[Rule, ...] = ()
     models: tuple[ModelBinding, ...] = ()
     ideal_cycle_ms: dict[str, int] = field(default_factory=dict[str, int])
     """Product -> ideal time for one unit on this machine; "" when no product is named."""
@@ -116,19 +101,28 @@ class MachineSpec:
         return tuple(signal.name for signal in self.signals)
 
     @cached_property
-    def rules_by_signal(self) -> tuple[tuple[LimitRule, ...], ...]:
-        """For each signal, in column order, the rules that watch it."""
-        return tuple(tuple(rule for rule in self.rules if rule.signal == name) for name in self.names)
+    def watch(self) -> Plan:
+        """The alarm rules, arranged by what they watch."""
+        return plan(self)
 
     @cached_property
     def believed(self) -> tuple[tuple[str, float, float, float, float], ...]:
-        """Per column: name, plausible low and high, and the quiet band that no rule objects to."""
+        """Per column: name, plausible low and high, and the quiet band that no rule objects to.
+
+        The band is empty where a rule has to see every value.
+        """
         rows: list[tuple[str, float, float, float, float]] = []
-        for signal, rules in zip(self.signals, self.rules_by_signal, strict=True):
-            quiet_low = max((r.limit for r in rules if r.kind == "low"), default=signal.low)
-            quiet_high = min((r.limit for r in rules if r.kind == "high"), default=signal.high)
+        for signal, watching in zip(self.signals, self.watch.by_column, strict=True):
+            quiet_low, quiet_high = signal.low, signal.high
+            for rule, *_ in watching:
+                low, high = quiet_band(rule) or (float("inf"), float("-inf"))
+                quiet_low, quiet_high = max(low, quiet_low), min(high, quiet_high)
             rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
         return tuple(rows)
+
+    def unit_of(self, rule: Rule) -> str:
+        """The unit of a rule's limit; "" where it has none."""
+        return unit_of(rule, {signal.name: signal.unit for signal in self.signals})
 
     @cached_property
     def recipes(self) -> tuple[Recipe, ...]:

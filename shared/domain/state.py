@@ -6,6 +6,7 @@ caller's state never changes; columns are in the order of the spec's signals.
 
 from dataclasses import dataclass, field
 
+from shared.domain.alarms.memory import Memory, Outage, SetPoint
 from shared.domain.calendar import Segment
 from shared.domain.effects import Alarm, Health
 from shared.domain.features import FeatureState
@@ -207,6 +208,12 @@ class MachineState:
     blocked: str | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict[str, Alarm])
     """Rule -> its occurrence; absent while normal."""
+    set_points: dict[str, SetPoint] = field(default_factory=dict[str, SetPoint])
+    """Rule -> the limit that was set at run time."""
+    memory: Memory | None = None
+    """What rules over time remember; None while no rule needs it."""
+    outage: Outage | None = None
+    """The machine is out of service: its rules say nothing."""
     health: dict[str, Health] = field(default_factory=dict[str, Health])
     """Model -> its latest verdict."""
     maintained_at: dict[str, int] = field(default_factory=dict[str, int])
@@ -250,6 +257,9 @@ class MachineState:
             self.silent,
             self.blocked,
             dict(self.alarms) if self.alarms else {},
+            dict(self.set_points) if self.set_points else {},
+            self.memory.clone() if self.memory is not None else None,
+            self.outage,
             dict(self.health) if self.health else {},
             dict(self.maintained_at) if self.maintained_at else {},
             self.reading_count,

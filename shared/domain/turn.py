@@ -15,6 +15,9 @@ class Turn:
     urgent: bool = False
     """The twin must show at once what the current input changed."""
 
+    bundle: int = 0
+    """Number of the first change of an alarm by the current input; 0: none yet."""
+
     def number(self) -> int:
         """The next effect's number in the machine's life."""
         self.state.effect_count += 1

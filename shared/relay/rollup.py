@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.documents import oee_ratios
-from shared.domain.alarms import PRIORITIES
+from shared.domain.alarms.life_cycle import PRIORITIES
 from shared.domain.effects import OeeElements
 from shared.domain.packml import TimeCategory
 from shared.instants import instant

@@ -26,8 +26,19 @@ from shared.contracts.spec_documents import SiteDocument
 from shared.devices import tell
 from shared.documents import Rendered, render
 from shared.domain.advance import initial
-from shared.domain.inputs import (
+from shared.domain.alarms.inputs import (
     Acknowledge,
+    ChangeSetPoint,
+    Comment,
+    Reset,
+    ReturnToService,
+    Shelve,
+    TakeOutOfService,
+    Unshelve,
+)
+from shared.domain.alarms.rules import Limit, Rule
+from shared.domain.effects import CommandDone
+from shared.domain.inputs import (
     Blocked,
     Input,
     Maintained,
@@ -44,6 +55,7 @@ from shared.relay.scopes import ScopeRelay
 from shared.relay.undelivered import record
 from shared.state_document import to_document
 from tests.indexed import FUNCTIONS
+from tests.machine import Machine
 from tests.memory import MemoryDocuments
 from tests.plants import DAY, HOUR, MINUTE, MONDAY, SECOND, SPEC, ArithmeticScorer, deliveries, reading
 
@@ -154,12 +166,54 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "scope-oee",
         "scope-status",
     }
+    operated = operated_alarms()
+    kinds |= {document["type"] for document in operated}
+    events |= {event["type"] for document in operated for event in document.get("events", ())}
     assert kinds == set(DOCUMENTS) - elsewhere
     assert rendered.late
     assert rendered.refused
     assert events == {
         kind for kind in EVENTS if not kind.startswith(("millwright.device.", "millwright.message."))
     }
+
+
+def operated_alarms() -> list[Document]:
+    """What is written when everything happens to alarms that may."""
+    rules = (
+        Rule("strain", Limit("high", "torque_nm", 80.0, 8.0), "high", latching=True, adjustable=(50, 95)),
+        Rule("hot", Limit("high", "temperature_c", 85.0), "low", realarm_ms=HOUR, states=(EXECUTE,)),
+    )
+    machine = Machine()
+    start = MONDAY + 9 * HOUR
+    machine.fold(SpecChanged(Position("apply", 2), replace(SPEC, version=2, rules=rules), start))
+    for n, torque in enumerate([90.0, 10.0, 90.0, 10.0, 90.0, 10.0]):
+        machine.fold(reading(n, start + n * SECOND, torque_nm=torque))
+    strain = machine.state.alarms["strain"].alarm_id
+    now = start + MINUTE
+    machine.fold(reading(10, now, temperature_c=90.0))
+    hot = machine.state.alarms["hot"].alarm_id
+    machine.fold(
+        Acknowledge("1", strain, "ann", now, "seen"),
+        Comment("2", strain, "ann", now, "waiting for a part"),
+        Reset("3", strain, "ann", now),
+        Shelve("4", "strain", "ann", now, "sensor is loose", now + HOUR),
+        Unshelve("5", "strain", "ann", now),
+        ChangeSetPoint("6", "strain", "ann", now, 60.0, "new tool"),
+        Acknowledge("7", hot, "ann", now),
+        Tick(Position("timer/due", now + HOUR), now + HOUR),
+        reading(11, now + HOUR, state=HELD),
+        reading(12, now + HOUR + SECOND),
+        TakeOutOfService("8", "strain", "ann", now, "calibration"),
+        ReturnToService("9", "strain", "ann", now),
+        TakeOutOfService("10", "", "ann", now, "bearing", "WO-7"),
+        ReturnToService("11", "", "ann", now, "done", "WO-7"),
+    )
+    assert {done.outcome for done in machine.of(CommandDone)} == {"done"}
+    rendered = render(machine.spec, machine.state, machine.effects)
+    written = [o.document for o in rendered.operations if isinstance(o, Create | Upsert)]
+    for document in written:
+        holds(document)
+    return written
 
 
 class Nowhere:

@@ -12,6 +12,7 @@ from millwright.factory_file import Broken, load, parse
 from millwright.model_cards import read_cards
 from millwright.ontology import Ontology
 from shared.contracts.factory import Factory
+from shared.domain.alarms.rules import Limit
 
 ROOT = Path(__file__).parents[2]
 FACTORIES = sorted((ROOT / "factories").glob("*.yaml"))
@@ -196,7 +197,8 @@ def test_a_quantity_in_another_unit_is_converted() -> None:
     text = changed("limit: 85 °C", "limit: 185 °F").replace("clear: 80 °C", "deadband: 9 °F")
     (version,) = site_versions(parse(text.encode(), None, file="f"), {})
     (rule,) = version.site.classes["Press"].rules
-    assert (rule.limit, rule.deadband) == (pytest.approx(85), pytest.approx(5))
+    assert isinstance(rule.condition, Limit)
+    assert (rule.condition.limit, rule.condition.deadband) == (pytest.approx(85), pytest.approx(5))
 
 
 def test_shifts_and_breaks_over_midnight_stay_on_the_scale_of_their_first_day() -> None:

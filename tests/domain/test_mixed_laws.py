@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.domain.alarms.inputs import Acknowledge
 from shared.domain.inputs import (
-    Acknowledge,
     Blocked,
     Input,
     Maintained,

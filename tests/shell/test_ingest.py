@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from shared.blocked import resume
 from shared.commit import Machines
+from shared.domain.alarms.inputs import Acknowledge
 from shared.domain.effects import ScoreRequested
-from shared.domain.inputs import Acknowledge, Scored
+from shared.domain.inputs import Scored
 from shared.due import tick_due
 from shared.ingest import Ingest
 from shared.ports import AlreadyDone, Document, Unavailable

@@ -10,7 +10,8 @@ import pytest
 
 from shared.blocked import resume
 from shared.decode import Reason, Rejected
-from shared.domain.inputs import Acknowledge, Position
+from shared.domain.alarms.inputs import Acknowledge
+from shared.domain.inputs import Position
 from shared.due import tick_due
 from shared.ports import AlreadyDone, Document, Operation, Refused, Unavailable
 from shared.quarantine import APART_MAX, few

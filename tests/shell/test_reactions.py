@@ -36,6 +36,7 @@ def raised(priority: str = "high", **data: Any) -> Document:
             "value": 91.5,
             "unit": "°C",
             "limit": 85.0,
+            "text": "temperature_c 91.5 °C above 85 °C",
             **data,
         },
     }

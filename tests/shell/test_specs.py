@@ -9,6 +9,7 @@ from millwright.documents import SiteVersion, site_versions
 from millwright.factory_file import load
 from millwright.versions import plan, point, specs_of, write
 from shared.decode.profile import CompiledProfile
+from shared.domain.alarms.rules import Limit
 from shared.ports import Unavailable
 from shared.specs import (
     DOUBTED_AFTER_S,
@@ -170,9 +171,9 @@ def test_a_line_changes_rules_of_its_machines_and_of_no_others() -> None:
         for name in ("MEX-PASTRY-OVEN-1", "SEA-PASTRY-OVEN-1")
     }
     assert limits == {"MEX-PASTRY-OVEN-1": 245.0, "SEA-PASTRY-OVEN-1": 255.0}
-    assert (
-        next(r.deadband for r in by_id["MEX-PASTRY-OVEN-1"].rules if r.rule_id == "temperature-high") == 5.0
-    )
+    [rule] = [rule for rule in by_id["MEX-PASTRY-OVEN-1"].rules if rule.rule_id == "temperature-high"]
+    assert isinstance(rule.condition, Limit)
+    assert rule.condition.deadband == 5.0
 
 
 def test_compiling_takes_the_machines_line_and_version() -> None:
