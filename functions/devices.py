@@ -6,7 +6,7 @@
 import azure.functions as func
 
 from shared.bootstrap import app
-from shared.devices import tell
+from shared.devices import mark, tell
 
 bp = func.Blueprint()
 
@@ -14,14 +14,11 @@ bp = func.Blueprint()
 @bp.function_name("devices")
 @bp.event_grid_trigger(arg_name="event")
 async def devices(event: func.EventGridEvent) -> None:
-    """Tell the world in our own words; an unknown device is reported as such."""
+    """Tell the world in our own words, and the device's twin; an unknown device is only reported."""
     backend = await app()
     assert event.event_time is not None
-    await tell(
-        backend.specs,
-        backend.events,
-        event_id=event.id,
-        kind=event.event_type,
-        time=event.event_time.isoformat(),
-        data=event.get_json(),
-    )
+    time = event.event_time.isoformat()
+    data = event.get_json()
+    kind = event.event_type
+    await tell(backend.specs, backend.events, event_id=event.id, kind=kind, time=time, data=data)
+    await mark(backend.specs, backend.twins, kind=kind, time=time, data=data)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from millwright.documents import SiteVersion
-from millwright.graph import CONTAINS, FEEDS, MONITORS, Graph, Relationship, Twin, Value
+from millwright.graph import CONTAINS, FEEDS, MONITORS, REPORTS, Graph, Relationship, Twin, Value
 from millwright.ontology import Ontology
 from shared.contracts.spec_documents import ClassPart, LineDocument, MachinePart
+from shared.devices import DEVICE_MODEL, device_twin_id
 
 
 def described(versions: Sequence[SiteVersion], shipped: Ontology) -> tuple[Graph, Ontology]:
@@ -41,6 +42,15 @@ def _things(versions: Sequence[SiteVersion]) -> Iterator[Twin | Relationship]:
             yield _twin(line.line_id, "ProductionLine", name=line.name)
             yield _contains(line.area_id or site.site_id, line.line_id, number)
             yield from _line(line, site.classes)
+        yield from _devices(version)
+
+
+def _devices(version: SiteVersion) -> Iterator[Twin | Relationship]:
+    for line in version.lines:
+        for machine_id, machine in line.machines.items():
+            for device in machine.devices:
+                yield Twin(device_twin_id(device), DEVICE_MODEL, {"name": device})
+                yield Relationship(device_twin_id(device), REPORTS, machine_id)
 
 
 def _line(line: LineDocument, classes: dict[str, ClassPart]) -> Iterator[Twin | Relationship]:

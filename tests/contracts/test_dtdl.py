@@ -63,7 +63,8 @@ SCOPE_RELAY = "Written by the scope relay"
 EITHER_RELAY = "Written by the relay of whatever the component belongs to"
 PLANNING = "Written by the planning system, e.g. an adapter of an ERP or MES; Millwright leaves it alone"
 PEOPLE = "Written by people who know the plant"
-WRITERS = (APPLY, TWIN_RELAY, SCOPE_RELAY, EITHER_RELAY, PLANNING, PEOPLE)
+DEVICES = "Written by the device function"
+WRITERS = (APPLY, TWIN_RELAY, SCOPE_RELAY, EITHER_RELAY, PLANNING, PEOPLE, DEVICES)
 
 
 def contents(name, kind):
@@ -251,6 +252,7 @@ def test_the_hierarchy_is_isa_95s_and_material_orders_and_sensors_hang_on_it():
         ("Machine", "feeds"): "Machine",
         ("Machine", "produces"): "Product",
         ("Sensor", "monitors"): "Machine",
+        ("Device", "reports"): "Machine",
         ("ProductionOrder", "contains"): "WorkOrder",
         ("ProductionOrder", "produces"): "Product",
         ("WorkOrder", "assignedTo"): None,
