@@ -32,6 +32,8 @@ ANSWER_S = 30
 BLOCK = 64 * 1024
 JSON_TYPE = "application/json; charset=utf-8"
 CLOUD_TYPE = "application/cloudevents+json; charset=utf-8"
+CLOUD_BATCH_TYPE = "application/cloudevents-batch+json; charset=utf-8"
+KB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,19 @@ class Setting:
     meter: Meter
     retry_factor: float
     dead_letters: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An event about to be delivered, in the subscription's schema."""
+
+    delivery: Delivery
+    stored: Stored
+    event: Json
+
+    @property
+    def size(self) -> int:
+        return len(self.stored.body)
 
 
 class Courier:
@@ -111,22 +126,36 @@ class Courier:
 
     async def _deliver(self, http: aiohttp.ClientSession) -> None:
         while True:
-            delivery = await self._queue.get()
-            stored = self._setting.store.event(delivery.seq)
-            event = delivered(orjson.loads(stored.body), stored.schema, self._subscription.schema)
-            status = await self._post(http, event, delivery.attempts)
-            self._judge(delivery, stored, event, status)
+            batch = [self._item(await self._queue.get())]
+            size = batch[0].size
+            while len(batch) < self._subscription.batch_count and not self._queue.empty():
+                item = self._item(self._queue.get_nowait())
+                size += item.size
+                if size > KB * self._subscription.batch_kb:
+                    self._queue.put_nowait(item.delivery)
+                    break
+                batch.append(item)
+            status = await self._post(http, [item.event for item in batch], batch[0].delivery.attempts)
+            for item in batch:
+                self._judge(item.delivery, item.stored, item.event, status)
             if self._queue.empty() or len(self._done) + len(self._again) >= SETTLE_COUNT:
                 self._wake.set()
 
-    async def _post(self, http: aiohttp.ClientSession, event: Json, attempts: int) -> int | None:
-        """The webhook's status, None when it did not answer."""
-        cloud = self._subscription.schema is Schema.CLOUD_EVENTS
-        body = orjson.dumps(event if cloud else [event])
-        self._setting.meter.add("operations", blocks(event))
-        self._setting.meter.add("delivery_attempts")
+    def _item(self, delivery: Delivery) -> "Item":
+        stored = self._setting.store.event(delivery.seq)
+        event = delivered(orjson.loads(stored.body), stored.schema, self._subscription.schema)
+        return Item(delivery, stored, event)
+
+    async def _post(self, http: aiohttp.ClientSession, events: list[Json], attempts: int) -> int | None:
+        """The webhook's status, None when it did not answer. Batches are wrapped in an array, even of one."""
+        cloud, batched = self._subscription.schema is Schema.CLOUD_EVENTS, self._subscription.batch_count > 1
+        body = orjson.dumps(events[0] if cloud and not batched else events)
+        self._setting.meter.add("operations", sum(map(blocks, events)))
+        self._setting.meter.add("delivery_attempts", len(events))
+        event = events[0]
+        cloud_type = CLOUD_BATCH_TYPE if batched else CLOUD_TYPE
         headers = {
-            "Content-Type": CLOUD_TYPE if cloud else JSON_TYPE,
+            "Content-Type": cloud_type if cloud else JSON_TYPE,
             "aeg-event-type": "Notification",
             "aeg-subscription-name": self._subscription.name.upper(),
             "aeg-delivery-count": str(attempts),

@@ -5,6 +5,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from local.event_grid import errors
+from local.event_grid.filters import AdvancedFilter
+from local.event_grid.filters import requested as advanced
 from local.event_grid.schema import Event, Json, Schema
 
 ATTEMPTS = 30
@@ -31,6 +33,13 @@ class Subscription:
 
     labels: tuple[str, ...] = ()
     state: str = SUCCEEDED
+    advanced: tuple[AdvancedFilter, ...] = ()
+    on_arrays: bool = False
+    """Whether advanced filters look at the members of arrays."""
+
+    batch_count: int = 1
+    batch_kb: int = 64
+    """Events in one request: at most so many, and about so much."""
 
     @classmethod
     def from_record(cls, record: Json) -> "Subscription":
@@ -39,6 +48,7 @@ class Subscription:
             "schema": Schema(record["schema"]),
             "event_types": None if types is None else tuple(types),
             "labels": tuple(record["labels"]),
+            "advanced": tuple(map(AdvancedFilter.from_record, record.get("advanced", []))),
         }
         return cls(**(record | typed))
 
@@ -52,7 +62,9 @@ class Subscription:
         subject, begin, end = event.subject, self.begins_with, self.ends_with
         if not self.case_sensitive:
             subject, begin, end = subject.lower(), begin.lower(), end.lower()
-        return subject.startswith(begin) and subject.endswith(end)
+        if not (subject.startswith(begin) and subject.endswith(end)):
+            return False
+        return all(condition.holds(event.document, arrays=self.on_arrays) for condition in self.advanced)
 
     def document(self) -> Json:
         """The full URL is left out, since it may hold a key: `getFullUrl` tells it."""
@@ -72,8 +84,8 @@ class Subscription:
                     "endpointType": "WebHook",
                     "properties": {
                         "endpointBaseUrl": base,
-                        "maxEventsPerBatch": 1,
-                        "preferredBatchSizeInKilobytes": 64,
+                        "maxEventsPerBatch": self.batch_count,
+                        "preferredBatchSizeInKilobytes": self.batch_kb,
                     },
                 },
                 "filter": {
@@ -81,6 +93,8 @@ class Subscription:
                     "subjectBeginsWith": self.begins_with,
                     "subjectEndsWith": self.ends_with,
                     "isSubjectCaseSensitive": self.case_sensitive,
+                    "enableAdvancedFilteringOnArrays": self.on_arrays,
+                    "advancedFilters": [condition.document() for condition in self.advanced],
                 },
                 "labels": list(self.labels),
                 "eventDeliverySchema": self.schema,
@@ -109,13 +123,9 @@ def requested(topic: str, name: str, topic_schema: Schema, body: Json) -> Subscr
     if (kind := destination.get("endpointType")) != "WebHook":
         raise errors.not_implemented(f"endpoints of type {kind}: give a WebHook")
     webhook = member(destination, "properties")
-    if webhook.get("maxEventsPerBatch", 1) != 1:
-        raise errors.not_implemented("delivery in batches")
     if webhook.get("deliveryAttributeMappings"):
         raise errors.not_implemented("deliveryAttributeMappings")
     filters = member(properties, "filter")
-    if filters.get("advancedFilters"):
-        raise errors.not_implemented("advancedFilters")
     retry = member(properties, "retryPolicy")
     types = filters.get("includedEventTypes")
     return Subscription(
@@ -131,6 +141,10 @@ def requested(topic: str, name: str, topic_schema: Schema, body: Json) -> Subscr
         time_to_live_min=_between(retry, "eventTimeToLiveInMinutes", TIME_TO_LIVE_MIN, 1440),
         dead_letters=_container(properties),
         labels=_texts(properties.get("labels") or [], "labels"),
+        advanced=advanced(filters.get("advancedFilters")),
+        on_arrays=bool(filters.get("enableAdvancedFilteringOnArrays")),
+        batch_count=_between(webhook, "maxEventsPerBatch", 1, 5000),
+        batch_kb=_between(webhook, "preferredBatchSizeInKilobytes", 64, 1024),
     )
 
 

@@ -123,7 +123,21 @@ async def test_a_subscription_is_read_replaced_listed_and_deleted(grid: Any, web
     ("status", "change"),
     [
         (501, {"destination": {"endpointType": "EventHub"}}),
-        (501, {"filter": {"advancedFilters": [{"operatorType": "IsNotNull", "key": "data"}]}}),
+        (400, {"filter": {"advancedFilters": [{"operatorType": "Like", "key": "data"}]}}),
+        (400, {"filter": {"advancedFilters": [{"operatorType": "IsNotNull"}]}}),
+        (
+            400,
+            {"filter": {"advancedFilters": [{"operatorType": "NumberIn", "key": "data.a", "values": ["x"]}]}},
+        ),
+        (400, {"filter": {"advancedFilters": [{"operatorType": "IsNotNull", "key": "data"}] * 26}}),
+        (
+            400,
+            {
+                "filter": {
+                    "advancedFilters": [{"operatorType": "StringIn", "key": "id", "values": ["x"] * 26}]
+                }
+            },
+        ),
         (501, {"eventDeliverySchema": "CustomInputSchema"}),
         (400, {"eventDeliverySchema": "EventGridSchema"}),
         (400, {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": "nowhere"}}}),
