@@ -13,7 +13,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from local.cosmos import access, addresses, auth, offers, resources, scripts
-from local.cosmos.errors import CosmosError, forbidden, not_found, too_large
+from local.cosmos.errors import CosmosError, bad_request, forbidden, not_found, too_large
 from local.cosmos.items import Items
 from local.cosmos.json_types import dump
 from local.cosmos.queries import Queries
@@ -90,6 +90,8 @@ class Cosmos:
             reply = await self._answer(call)
         except CosmosError as exc:
             reply = failure(exc, activity_id)
+        except RecursionError:
+            reply = failure(bad_request("The request is nested too deeply."), activity_id)
         return self._response(reply, activity_id)
 
     async def _answer(self, call: Call) -> Reply:

@@ -72,7 +72,7 @@ def _bytes(text: str) -> bytes:
 def _parsed(date: str) -> datetime:
     try:
         given = parsedate_to_datetime(date)
-    except ValueError as exc:
+    except (ValueError, OverflowError) as exc:
         raise unauthorized("The 'x-ms-date' or 'date' header is missing or is no RFC 1123 date.") from exc
     return given if given.tzinfo else given.replace(tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """Transactional batch: up to 100 operations on one logical partition, all or none."""
 
-from local.cosmos.container import Container
+from local.cosmos.container import SLOTS_PER_CHANGE, Container
 from local.cosmos.documents import Conditions, Documents, Outcome
 from local.cosmos.errors import CosmosError, bad_request, too_large
 from local.cosmos.json_types import Json, JsonObject, text
@@ -10,8 +10,6 @@ from local.cosmos.store import Store
 MAX_OPERATIONS = 100
 MAX_BYTES = 1_258_291
 """1.2 MB: what the SDK's documentation gives for a batch."""
-SLOTS_PER_CHANGE = 128
-"""One batch is one change; the low 7 bits of a document's change number keep the order inside it."""
 
 
 class _Failed(Exception):
@@ -70,7 +68,7 @@ def _run(documents: Documents, change: int, key: PartitionKeyValue, operation: J
         case "Patch":
             return documents.patch(change, key, _id(operation), _body(operation), when)
         case "Delete":
-            return documents.delete(key, _id(operation), when)
+            return documents.delete(change, key, _id(operation), when)
         case "Read":
             return documents.read(key, _id(operation), when)
         case other:

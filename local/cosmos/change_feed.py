@@ -8,8 +8,7 @@ change exactly once, in its latest version. All changes of one batch come on one
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from local.cosmos.batch import SLOTS_PER_CHANGE
-from local.cosmos.container import Container
+from local.cosmos.container import SLOTS_PER_CHANGE, Container
 from local.cosmos.errors import bad_request
 
 DEFAULT_PAGE = 100
@@ -22,6 +21,14 @@ class Scope:
     pk: str | None = None
     low: str = ""
     high: str = "FF"
+
+    @classmethod
+    def of(cls, container: Container, header: str) -> "Scope":
+        """What a partition key in a header's form covers: one value, or all below a prefix of one."""
+        key = container.key.of_header(header)
+        if container.key.is_whole(key):
+            return cls(pk=key.canonical)
+        return cls(low=key.effective, high=key.effective + "FF")
 
     def condition(self) -> tuple[str, list[str | int]]:
         """As an SQL condition with its arguments; `1` when everything is covered."""
@@ -53,7 +60,7 @@ def position(etag: str | None, container: Container) -> int:
     if etag == "*":
         return container.lsn
     digits = etag.strip('"')
-    if not digits.isdigit() or len(digits) > 18:
+    if not digits.isdecimal() or len(digits) > 16:
         raise bad_request(f"The value '{etag}' specified for the header 'If-None-Match' is invalid.")
     return int(digits)
 

@@ -15,6 +15,8 @@ from local.cosmos.rid import Owner, encode_rid
 MAX_TTL_S = 2**31 - 1
 MAX_UNIQUE_KEYS = 10
 MAX_UNIQUE_PATHS = 16
+SLOTS_PER_CHANGE = 128
+"""One batch is one change; the low 7 bits of a document's change number keep the order inside it."""
 
 
 def valid_ttl(value: Json, name: str) -> int:
@@ -52,12 +54,16 @@ class Container:
     rid_bytes: bytes = field(init=False)
     table: str = field(init=False)
     uniques: str = field(init=False)
+    versions: str = field(init=False)
+    versions_kept_s: int = field(init=False)
+    """How long every version and delete is kept; 0 for not at all."""
 
     def __post_init__(self) -> None:
         self.rid_bytes = struct.pack(">II", self.database, self.number)
         self.rid = encode_rid(self.rid_bytes)
         self.table = f"documents_{self.number}"
         self.uniques = f"uniques_{self.number}"
+        self.versions = f"versions_{self.number}"
         self.reserved = self.lsn
         self.redefine(self.body)
 
@@ -69,6 +75,7 @@ class Container:
         ttl = body.get("defaultTtl")
         self.default_ttl_s = None if ttl is None else valid_ttl(ttl, "defaultTtl")
         self.computed = parse_properties(body.get("computedProperties"))
+        self.versions_kept_s = _retention_s(body.get("changeFeedPolicy"))
         self.unique_keys = parse_unique_keys(body.get("uniqueKeyPolicy"))
 
     @property
@@ -78,6 +85,12 @@ class Container:
 
     def document_rid(self, seq: int) -> str:
         return encode_rid(self.rid_bytes + struct.pack(">Q", seq))
+
+
+def _retention_s(policy: Json) -> int:
+    """`changeFeedPolicy.retentionDuration` is in minutes."""
+    minutes = number(policy.get("retentionDuration")) if isinstance(policy, dict) else None
+    return int(minutes) * 60 if minutes is not None and minutes > 0 else 0
 
 
 def parse_unique_keys(policy: Json) -> tuple[tuple[tuple[str, ...], ...], ...]:

@@ -21,6 +21,7 @@ from local.cosmos.json_types import Json, JsonObject, dump
 from local.cosmos.partition import PartitionKeyValue
 from local.cosmos.patch import apply_patch, parse_patch
 from local.cosmos.store import Store
+from local.cosmos.versions import Versions
 from local.cosmos.wire import MAX_DOCUMENT_BYTES
 
 MAX_ID_BYTES = 1023
@@ -58,6 +59,7 @@ class _Stored:
     seq: int
     etag: str
     body: bytes
+    change: int
 
 
 class Documents:
@@ -68,7 +70,8 @@ class Documents:
         self._container = container
         self._sql = store.connection
         table, uniques = container.table, container.uniques
-        self._select = f"SELECT seq, etag, body, expires_at FROM {table} WHERE pk=? AND id=?"
+        self._versions = Versions(store.connection, container)
+        self._select = f"SELECT seq, etag, body, expires_at, change FROM {table} WHERE pk=? AND id=?"
         columns = "seq, pk, id, epk, change, ts, expires_at, etag, body"
         self._insert = f"INSERT INTO {table}({columns}) VALUES(?,?,?,?,?,?,?,?,?)"
         self._update = f"UPDATE {table} SET change=?, ts=?, expires_at=?, etag=?, body=? WHERE seq=?"
@@ -123,7 +126,9 @@ class Documents:
             self._sql.execute(self._free_unique, (key.canonical, name))
         return self._put(change, key, new_name, document, found)
 
-    def delete(self, key: PartitionKeyValue, name: str, when: Conditions = NO_CONDITIONS) -> Outcome:
+    def delete(
+        self, change: int, key: PartitionKeyValue, name: str, when: Conditions = NO_CONDITIONS
+    ) -> Outcome:
         found = self._find(key, name, writing=True)
         if found is None:
             raise not_found()
@@ -131,6 +136,7 @@ class Documents:
         self._sql.execute(self._delete, (found.seq,))
         if self._container.unique_keys:
             self._sql.execute(self._free_unique, (key.canonical, name))
+        self._versions.deleted(change, key, int(self._store.clock()), name, found.change)
         return Outcome(204, None, None, charges.delete(len(found.body)))
 
     def patch(
@@ -166,13 +172,13 @@ class Documents:
         row = self._sql.execute(self._select, (key.canonical, name)).fetchone()
         if row is None:
             return None
-        seq, etag, body, expires_at = row
+        seq, etag, body, expires_at, change = row
         if expires_at is not None and expires_at <= self._store.clock():
             if writing:
                 self._sql.execute(self._delete, (seq,))
                 self._sql.execute(self._free_unique, (key.canonical, name))
             return None
-        return _Stored(seq, etag, body.encode())
+        return _Stored(seq, etag, body.encode(), change)
 
     def _admit(self, key: PartitionKeyValue, document: JsonObject) -> str:
         """The document's id, after the checks that need no look at what is stored."""
@@ -216,6 +222,7 @@ class Documents:
         )
         if container.unique_keys:
             self._claim_unique_keys(key, name, document)
+        self._versions.written(change, key, ts, body, old.change if old else None)
         if old:
             self._sql.execute(self._update, (change, ts, expires_at, etag, body.decode(), seq))
             return Outcome(200, body, etag, charges.replace(len(plain)))

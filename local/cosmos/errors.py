@@ -88,6 +88,14 @@ def partition_key_range_gone() -> CosmosError:
     )
 
 
+def cross_partition_disabled() -> CosmosError:
+    return bad_request(
+        "Cross partition query is required but disabled. Please set "
+        "x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise "
+        "your query to avoid this exception."
+    )
+
+
 def method_not_allowed() -> CosmosError:
     return CosmosError(
         HTTPStatus.METHOD_NOT_ALLOWED,

@@ -1,11 +1,11 @@
 """Documents over REST: point operations, batch, feeds, change feed, queries."""
 
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from local.cosmos import batch, change_feed, charges, scripts
-from local.cosmos.batch import SLOTS_PER_CHANGE
+from local.cosmos import batch, change_feed, charges, scripts, versions
 from local.cosmos.change_feed import Scope
-from local.cosmos.container import Container
+from local.cosmos.container import SLOTS_PER_CHANGE, Container
 from local.cosmos.documents import Conditions, Documents, Outcome
 from local.cosmos.errors import (
     COLLECTION_RID_MISMATCH,
@@ -71,7 +71,7 @@ class Items:
                 case "PATCH":
                     kind, outcome = "patch", documents.patch(change, key, name, body, when)
                 case "DELETE":
-                    kind, outcome = "delete", documents.delete(key, name, when)
+                    kind, outcome = "delete", documents.delete(change, key, name, when)
                 case _:
                     raise method_not_allowed()
         return self._reply(call, container, key, kind, outcome)
@@ -87,10 +87,7 @@ class Items:
         """What the request covers, from its partition key, its range id and its key interval."""
         header = call.headers.get(PARTITION_KEY)
         if header is not None:
-            key = container.key.of_header(header)
-            if container.key.is_whole(key):
-                return Scope(pk=key.canonical)
-            return Scope(low=key.effective, high=key.effective + "FF")
+            return Scope.of(container, header)
         low, high = "", "FF"
         range_id = call.headers.get("x-ms-documentdb-partitionkeyrangeid")
         if range_id is not None:
@@ -136,18 +133,23 @@ class Items:
         return Reply(status, body, headers, charge, "batch")
 
     def _change_feed(self, call: Call, container: Container) -> Reply:
-        if call.headers["a-im"].lower() != "incremental feed":
-            raise not_implemented("the change feed in all versions and deletes mode")
         after = change_feed.position(call.headers.get("if-none-match"), container)
-        page = change_feed.read(
-            self._store.connection,
-            container,
-            self.scope(call, container),
-            after=after,
-            since=_since(call),
-            limit=call.page_size(change_feed.DEFAULT_PAGE),
-            now=self._store.clock(),
-        )
+        scope, limit = self.scope(call, container), call.page_size(change_feed.DEFAULT_PAGE)
+        if call.headers["a-im"].lower() == "full-fidelity feed":
+            if not container.versions_kept_s:
+                raise versions.not_kept()
+            self._of(container)
+            page = versions.read(self._store.connection, container, scope, after=after, limit=limit)
+        else:
+            page = change_feed.read(
+                self._store.connection,
+                container,
+                scope,
+                after=after,
+                since=_since(call),
+                limit=limit,
+                now=self._store.clock(),
+            )
         headers = {"etag": f'"{page.continuation}"', **self._session(container, "")}
         size = sum(map(len, page.documents))
         charge = charges.query(size, len(page.documents))
@@ -200,8 +202,9 @@ def _since(call: Call) -> float:
     if given is None:
         return 0.0
     try:
-        return parsedate_to_datetime(given).timestamp()
-    except ValueError as exc:
+        found = parsedate_to_datetime(given)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as exc:
         raise bad_request(
             f"The value '{given}' specified for the header 'If-Modified-Since' is invalid."
         ) from exc

@@ -41,7 +41,13 @@ def parse_object(raw: bytes) -> JsonObject:
 
 
 def dump(value: Json | JsonObject | list[JsonObject]) -> bytes:
-    return orjson.dumps(value)
+    """As UTF-8. Raises 400 for what JSON here can not carry: nested too deeply, text that is no Unicode."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as exc:
+        raise bad_request(
+            "The value can not be written as JSON: it is nested too deeply, or a number is too large."
+        ) from exc
 
 
 def number(value: Json) -> int | float | None:

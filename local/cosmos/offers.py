@@ -24,7 +24,11 @@ def requested(call: Call) -> JsonObject | None:
     if autoscale is not None:
         content: JsonObject = {"offerThroughput": 0, "offerAutopilotSettings": parse_json(autoscale.encode())}
     elif manual is not None:
-        content = {"offerThroughput": int(manual) if manual.removeprefix("-").isdecimal() else None}
+        content = {
+            "offerThroughput": int(manual)
+            if manual.removeprefix("-").isdecimal() and len(manual) < 12
+            else None
+        }
     else:
         return None
     throughput(content)

@@ -101,8 +101,8 @@ def _parent(place: int, document: JsonObject, path: tuple[str, ...]) -> list[Jso
     for step in path[:-1]:
         if isinstance(here, dict) and step in here:
             here = here[step]
-        elif isinstance(here, list) and step.isdigit() and int(step) < len(here):
-            here = here[int(step)]
+        elif isinstance(here, list) and 0 <= _index(step) < len(here):
+            here = here[_index(step)]
         else:
             here = None
             break
@@ -115,13 +115,18 @@ def _parent(place: int, document: JsonObject, path: tuple[str, ...]) -> list[Jso
     return here
 
 
+def _index(step: str) -> int:
+    """A step as the place in an array; -1 for anything else."""
+    return int(step) if step.isascii() and step.isdecimal() and len(step) < 10 else -1
+
+
 def _locate(place: int, document: JsonObject, path: tuple[str, ...]) -> Json:
     parent, leaf = _parent(place, document, path), path[-1]
     if isinstance(parent, dict):
         if leaf in parent:
             return parent[leaf]
-    elif leaf.isdigit() and int(leaf) < len(parent):
-        return parent[int(leaf)]
+    elif 0 <= _index(leaf) < len(parent):
+        return parent[_index(leaf)]
     raise _refusal(place, f"The path '/{'/'.join(path)}' does not exist. {LEARN}")
 
 
@@ -133,7 +138,7 @@ def _set(place: int, document: JsonObject, path: tuple[str, ...], value: Json, *
     if leaf == "-":
         parent.append(value)
         return
-    index = int(leaf) if leaf.isdigit() else -1
+    index = _index(leaf)
     if insert and 0 <= index <= len(parent):
         parent.insert(index, value)
     elif not insert and 0 <= index < len(parent):
@@ -148,7 +153,7 @@ def _remove(place: int, document: JsonObject, path: tuple[str, ...]) -> Json:
     if isinstance(parent, dict):
         del parent[leaf]
     else:
-        del parent[int(leaf)]
+        del parent[_index(leaf)]
     return value
 
 

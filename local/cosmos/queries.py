@@ -8,10 +8,9 @@ from sqlite3 import Connection
 from local.cosmos import charges
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
-from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request
+from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request, cross_partition_disabled
 from local.cosmos.feeds import query_parameters
-from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined, dump, parse_object
-from local.cosmos.partition import PartitionKeyValue
+from local.cosmos.json_types import Json, JsonObject, dump, parse_object
 from local.cosmos.query import engine, metrics, plan
 from local.cosmos.query.computed import substituted
 from local.cosmos.query.indexes import Indexes
@@ -24,11 +23,6 @@ from local.cosmos.store import Store, connect
 from local.cosmos.wire import Call, Reply, session_headers
 
 DEFAULT_PAGE = 1000
-CROSS_PARTITION_DISABLED = (
-    "Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition "
-    "to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception."
-)
-
 NOT_SERVABLE = (
     "The provided cross partition query can not be directly served by the gateway. This is a first chance "
     "(internal) exception that all newer clients will know how to handle gracefully. This exception is "
@@ -66,7 +60,7 @@ class Queries:
         if pinned is None or call.flag("x-ms-documentdb-query-enablecrosspartition"):
             self._admit(call, container, query)
         else:
-            scope = Scope(pk=pinned.canonical)
+            scope = pinned
         return await self._page(call, container, scope, query, parameters)
 
     async def read_all(self, call: Call, container: Container, scope: Scope) -> Reply:
@@ -78,7 +72,7 @@ class Queries:
         if _narrowed(call):
             return
         if not call.flag("x-ms-documentdb-query-enablecrosspartition"):
-            raise bad_request(CROSS_PARTITION_DISABLED)
+            raise cross_partition_disabled()
         if plan.needs_client(query) and (len(container.ranges) > 1 or plan.unmergeable(query)):
             raise bad_request(NOT_SERVABLE, CROSS_PARTITION_QUERY_NOT_SERVABLE)
 
@@ -133,14 +127,15 @@ def _narrowed(call: Call) -> bool:
     )
 
 
-def _pinned(container: Container, query: Query, parameters: JsonObject) -> PartitionKeyValue | None:
-    """The one partition key value that a query's filter allows, as the gateway finds it; else None."""
-    if len(container.key.paths) != 1:
-        return None
-    path = container.key.paths[0]
+def _pinned(container: Container, query: Query, parameters: JsonObject) -> Scope | None:
+    """The partition key value, or prefix of one, that a query's filter fixes, as the gateway finds it."""
     pushed = Pushdown(query, parameters, ()).condition(query.where)
-    value = pushed.equal.get(path, UNDEFINED) if pushed else UNDEFINED
-    return None if isinstance(value, Undefined) else container.key.of_header(dump([value]).decode())
+    values: list[Json] = []
+    for path in container.key.paths:
+        if pushed is None or path not in pushed.equal:
+            break
+        values.append(pushed.equal[path])
+    return Scope.of(container, dump(values).decode()) if values else None
 
 
 def _range_of(call: Call, container: Container, scope: Scope) -> str:

@@ -31,8 +31,8 @@ def encode_rid(raw: bytes) -> str:
 def decode_rid(text: str) -> bytes | None:
     """The bytes of a resource id; None for text that is none.
 
-    >>> decode_rid(encode_rid(bytes(4))), decode_rid("machines")
-    (b'\x00\x00\x00\x00', b'\x99\xa7!\x8a{&')
+    >>> decode_rid(encode_rid(b"abcd")), decode_rid("a name")
+    (b'abcd', None)
     """
     try:
         return base64.b64decode(text.replace("-", "/"), validate=True)

@@ -5,7 +5,13 @@ it is refused with 501.
 """
 
 from local.cosmos.container import Container
-from local.cosmos.errors import bad_request, method_not_allowed, not_found, not_implemented
+from local.cosmos.errors import (
+    bad_request,
+    cross_partition_disabled,
+    method_not_allowed,
+    not_found,
+    not_implemented,
+)
 from local.cosmos.feeds import listing, matching, name_of, resource
 from local.cosmos.json_types import JsonObject, parse_object
 from local.cosmos.store import Store
@@ -48,6 +54,9 @@ def conflicts(call: Call, container: Container, rest: list[str]) -> Reply:
         raise not_found()
     if call.verb != "GET" and not call.is_query:
         raise method_not_allowed()
+    everywhere = call.flag("x-ms-documentdb-query-enablecrosspartition")
+    if call.is_query and not everywhere and "x-ms-documentdb-partitionkey" not in call.headers:
+        raise cross_partition_disabled()
     return listing("Conflicts", container.rid, matching(call, []))
 
 

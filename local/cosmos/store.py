@@ -268,28 +268,8 @@ class Store:
             self._drop(container)
         del self._containers[database, name]
 
-    def purge_expired(self, limit: int = 200) -> int:
-        """Delete up to `limit` expired documents of each container; returns how many went.
-
-        No change is recorded: in latest-version mode, expiry is as silent as a delete.
-        """
-        purged = 0
-        now = int(self.clock())
-        for container in self._containers.values():
-            rows = self.connection.execute(
-                f"SELECT seq, pk, id FROM {container.table} WHERE expires_at<=? LIMIT ?", (now, limit)
-            ).fetchall()
-            if not rows:
-                continue
-            with self.transaction():
-                for seq, pk, name in rows:
-                    self.connection.execute(f"DELETE FROM {container.table} WHERE seq=?", (seq,))
-                    if container.unique_keys:
-                        self.connection.execute(
-                            f"DELETE FROM {container.uniques} WHERE pk=? AND id=?", (pk, name)
-                        )
-            purged += len(rows)
-        return purged
+    def every_container(self) -> list[Container]:
+        return list(self._containers.values())
 
     def _save(self, container: Container, definition: JsonObject) -> None:
         rid = container.rid
@@ -321,6 +301,7 @@ class Store:
     def _drop(self, container: Container) -> None:
         self.connection.execute(f"DROP TABLE {container.table}")
         self.connection.execute(f"DROP TABLE {container.uniques}")
+        self.connection.execute(f"DROP TABLE IF EXISTS {container.versions}")
         self.connection.execute("DELETE FROM containers WHERE number=?", (container.number,))
         self.connection.execute("DELETE FROM ranges WHERE container=?", (container.number,))
         self.catalog.drop(container.rid_bytes)

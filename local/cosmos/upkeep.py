@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from local.cosmos.expiry import purge
 from local.cosmos.store import Store, connect
 
 EVERY_S = 2.0
@@ -27,10 +28,10 @@ class Upkeep:
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), EVERY_S)
-            purged = self._store.purge_expired()
+            purged = purge(self._store)
             while purged:
                 await asyncio.sleep(0)
-                purged = self._store.purge_expired()
+                purged = purge(self._store)
             if await asyncio.to_thread(_move_log, self._store.path):
                 self._store.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 

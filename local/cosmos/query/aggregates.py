@@ -1,6 +1,7 @@
 """Aggregates as running totals: a query over a whole container holds no documents in memory."""
 
 from local.cosmos.json_types import UNDEFINED, Undefined
+from local.cosmos.query.signature import finite
 from local.cosmos.query.values import ARRAY_RANK, Value, compare, rank
 
 
@@ -40,9 +41,9 @@ class Aggregate:
             case "COUNT" | "COUNTIF":
                 return self._count
             case "SUM":
-                return UNDEFINED if self._spoilt else self._sum
+                return UNDEFINED if self._spoilt else finite(self._sum)
             case "AVG":
-                return UNDEFINED if self._spoilt or not self._count else self._sum / self._count
+                return UNDEFINED if self._spoilt or not self._count else finite(self._sum / self._count)
             case _:
                 return UNDEFINED if self._spoilt else self._best
 

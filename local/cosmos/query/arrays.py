@@ -1,10 +1,11 @@
 """Functions of arrays, sets and objects."""
 
 from collections.abc import Callable
+from statistics import fmean, median
 
 from local.cosmos.json_types import UNDEFINED, Json, Undefined
-from local.cosmos.query.signature import Arguments, Function, as_number
-from local.cosmos.query.values import Value, canonical, equal
+from local.cosmos.query.signature import MOST_ELEMENTS, Arguments, Function, as_number, finite
+from local.cosmos.query.values import Value, canonical, equal, order_key
 
 
 def _subset(part: Value, whole: Value) -> bool:
@@ -41,6 +42,8 @@ def _array_concat(args: Arguments) -> Value:
     joined: list[Json] = []
     for one in args:
         if not isinstance(one, list):
+            return UNDEFINED
+        if len(joined) + len(one) > MOST_ELEMENTS:
             return UNDEFINED
         joined += one
     return joined
@@ -90,6 +93,46 @@ def _length(args: Arguments) -> Value:
     return len(args[0]) if isinstance(args[0], list) else UNDEFINED
 
 
+def _numbers(value: Value) -> list[int | float] | None:
+    """The numbers of an array; None if it is none or holds anything else."""
+    if not isinstance(value, list):
+        return None
+    found = [one for one in map(as_number, value) if one is not None]
+    return found if len(found) == len(value) else None
+
+
+def _of_numbers(compute: Callable[[list[int | float]], int | float], *, empty: Value) -> Function:
+    def call(args: Arguments) -> Value:
+        numbers = _numbers(args[0])
+        if numbers is None:
+            return UNDEFINED
+        try:
+            return finite(compute(numbers)) if numbers else empty
+        except OverflowError:
+            return UNDEFINED
+
+    return Function(call, 1, 1)
+
+
+def _extreme(pick: Callable[..., Json]) -> Function:
+    """The least or greatest element; arrays and objects can not be compared."""
+
+    def call(args: Arguments) -> Value:
+        items = args[0]
+        if not isinstance(items, list) or not items or any(isinstance(one, list | dict) for one in items):
+            return UNDEFINED
+        return pick(items, key=order_key)
+
+    return Function(call, 1, 1)
+
+
+def _set_equal(args: Arguments) -> Value:
+    left, right = args
+    if not isinstance(left, list) or not isinstance(right, list):
+        return UNDEFINED
+    return {canonical(one) for one in left} == {canonical(one) for one in right}
+
+
 ARRAY_FUNCTIONS: dict[str, Function] = {
     "ARRAY_LENGTH": Function(_length, 1, 1),
     "ARRAY_CONTAINS": Function(_array_contains, 2, 3),
@@ -99,6 +142,13 @@ ARRAY_FUNCTIONS: dict[str, Function] = {
     "ARRAY_SLICE": Function(_array_slice, 2, 3),
     "SETINTERSECT": _set_operation(lambda left, right: left & right),
     "SETUNION": _set_operation(lambda left, right: left | right),
+    "SETDIFFERENCE": _set_operation(lambda left, right: left - right),
+    "SETEQUAL": Function(_set_equal, 2, 2),
+    "ARRAY_SUM": _of_numbers(sum, empty=0),
+    "ARRAY_AVG": _of_numbers(fmean, empty=UNDEFINED),
+    "ARRAY_MEDIAN": _of_numbers(median, empty=UNDEFINED),
+    "ARRAY_MIN": _extreme(min),
+    "ARRAY_MAX": _extreme(max),
     "OBJECTTOARRAY": Function(_object_to_array, 1, 1),
     "CHOOSE": Function(_choose, 2, None),
     "IIF": Function(lambda args: args[1] if args[0] is True else args[2], 3, 3),

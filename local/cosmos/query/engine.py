@@ -304,7 +304,9 @@ def _token(at: Position) -> str:
 def _position(continuation: str) -> Position:
     given = _unpack(continuation)
     keys, numbers = given.get("k"), [given.get(name) for name in "seot"]
-    if not isinstance(keys, list) or not all(isinstance(one, int) for one in numbers):
+    if not isinstance(keys, list) or not all(isinstance(one, int) and 0 <= one < 2**63 for one in numbers):
+        raise bad_continuation()
+    if any(isinstance(one, int) and one >= 2**63 for one in keys):
         raise bad_continuation()
     return Position(keys, *cast(list[int], numbers))
 

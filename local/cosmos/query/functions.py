@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from local.cosmos.json_types import Undefined
 from local.cosmos.query.arrays import ARRAY_FUNCTIONS
+from local.cosmos.query.integers import INTEGER_FUNCTIONS
 from local.cosmos.query.numbers import NUMBER_FUNCTIONS
 from local.cosmos.query.signature import Function, as_number, is_number
+from local.cosmos.query.spatial import SPATIAL_FUNCTIONS
 from local.cosmos.query.strings import STRING_FUNCTIONS
 from local.cosmos.query.times import TIME_FUNCTIONS
 from local.cosmos.query.values import Value
@@ -34,8 +36,14 @@ TYPE_CHECKS: dict[str, Function] = {
 }
 
 FUNCTIONS: dict[str, Function] = (
-    TYPE_CHECKS | NUMBER_FUNCTIONS | STRING_FUNCTIONS | ARRAY_FUNCTIONS | TIME_FUNCTIONS
+    TYPE_CHECKS
+    | NUMBER_FUNCTIONS
+    | INTEGER_FUNCTIONS
+    | STRING_FUNCTIONS
+    | ARRAY_FUNCTIONS
+    | TIME_FUNCTIONS
+    | SPATIAL_FUNCTIONS
 )
 
-ELSEWHERE = ("ST_", "FULLTEXT", "VECTORDISTANCE", "RRF", "DOCUMENTID", "RAND")
+ELSEWHERE = ("ST_", "FULLTEXT", "VECTORDISTANCE", "RRF", "DOCUMENTID")
 """Functions that Azure has and the local cloud does not offer, by how their names start."""

@@ -1,8 +1,10 @@
 """Mathematical functions."""
 
 import math
+import random
 
-from local.cosmos.query.signature import Arguments, Function, of_number, of_two_numbers
+from local.cosmos.json_types import UNDEFINED
+from local.cosmos.query.signature import Arguments, Function, as_number, finite, of_number, of_two_numbers
 from local.cosmos.query.values import Value
 
 
@@ -36,6 +38,14 @@ def _log(args: Arguments) -> Value:
     return (of_number(math.log) if len(args) == 1 else of_two_numbers(math.log)).call(args)
 
 
+def _bin(args: Arguments) -> Value:
+    """NumberBin(x[, size]): the largest multiple of the size that is not above x."""
+    value, size = as_number(args[0]), as_number(args[1]) if len(args) > 1 else 1
+    if value is None or size is None or size <= 0:
+        return UNDEFINED
+    return finite(math.floor(value / size) * size)
+
+
 NUMBER_FUNCTIONS: dict[str, Function] = {
     "ABS": of_number(_absolute),
     "CEILING": of_number(math.ceil),
@@ -60,4 +70,6 @@ NUMBER_FUNCTIONS: dict[str, Function] = {
     "RADIANS": of_number(math.radians),
     "SIGN": of_number(_sign),
     "PI": Function(lambda args: math.pi, 0, 0),
+    "NUMBERBIN": Function(_bin, 1, 2),
+    "RAND": Function(lambda args: random.random(), 0, 0),
 }

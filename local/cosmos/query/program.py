@@ -5,13 +5,45 @@ from dataclasses import dataclass
 
 from local.cosmos.json_types import UNDEFINED, Json, JsonObject, Undefined
 from local.cosmos.query.aggregates import Aggregate
-from local.cosmos.query.evaluate import Compiled, Compiler, Names, Totals
+from local.cosmos.query.evaluate import Compiler
 from local.cosmos.query.failures import SEMANTIC, UNRESOLVED, query_error
+from local.cosmos.query.operators import Compiled, Names, Totals
 from local.cosmos.query.tree import Expression, Literal, Parameter, Query, Source
 from local.cosmos.query.values import Value, canonical, order_key
 
 ROOT = ""
 """Under this name, which no query can spell, a row holds its document."""
+
+
+MOST_ROWS = 1_000_000
+"""Rows that one document may become, those of its subqueries and those that WHERE drops included."""
+MOST_NODES = 1_000_000
+"""Values inside one value that a subquery hands on, or that is a result."""
+
+
+@dataclass(slots=True)
+class Effort:
+    """What has been done for the document at hand; a query that asks for too much is refused, not endless."""
+
+    rows: int = 0
+
+    def spend(self) -> None:
+        self.rows += 1
+        if self.rows > MOST_ROWS:
+            raise query_error(
+                SEMANTIC, f"The query makes more than {MOST_ROWS} rows of one document: narrow its JOINs."
+            )
+
+
+def measured(value: Value, left: int = MOST_NODES) -> int:
+    """How many of `left` nodes a value does not use. Raises 400 for one that uses more."""
+    left -= 1
+    if left < 0:
+        raise query_error(SEMANTIC, f"The query makes a value of more than {MOST_NODES} parts.")
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            left = measured(part, left)
+    return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +60,14 @@ class Program:
     offset: int
     limit: int | None
     """Rows to return after `offset`; from TOP or LIMIT."""
+    effort: Effort
 
     @property
     def aggregated(self) -> bool:
         return bool(self.aggregates or self.query.group_by)
 
     def rows(self, document: JsonObject) -> Iterator[Names]:
+        self.effort.rows = 0
         return self.expand({ROOT: document})
 
     def directions(self) -> tuple[bool, ...]:
@@ -77,19 +111,24 @@ class Groups:
 
 
 def compile_query(
-    query: Query, parameters: Mapping[str, Json], outer: frozenset[str] | None = None
+    query: Query,
+    parameters: Mapping[str, Json],
+    outer: frozenset[str] | None = None,
+    effort: Effort | None = None,
 ) -> Program:
     """Compile a query; `outer` are the aliases that a nested query sees (None for the outermost)."""
 
+    spent = effort or Effort()
+
     def nested(inner: Query, scope: frozenset[str]) -> Callable[[Names], list[Value]]:
-        program = compile_query(inner, parameters, scope)
+        program = compile_query(inner, parameters, scope, spent)
         return lambda names: run(program, names)
 
     scope = frozenset([ROOT]) if outer is None else outer
     compiler = Compiler(parameters, scope, nested)
     steps: list[Callable[[Names], Iterator[Names]]] = []
     for place, source in enumerate(query.sources):
-        steps.append(_source(compiler, source, first=place == 0 and outer is None))
+        steps.append(_source(compiler, source, spent, first=place == 0 and outer is None))
         compiler.scope |= {source.alias}
     where = compiler.compile(query.where) if query.where else None
     if compiler.aggregates:
@@ -109,8 +148,8 @@ def compile_query(
     if top is not None and limit is not None:
         raise query_error(SEMANTIC, "'TOP' and 'OFFSET LIMIT' cannot be used together.")
     return Program(
-        query, _expander(steps, where), project, group_key, order_by, tuple(compiler.aggregates),
-        _row_count(compiler, query.offset, "OFFSET") or 0, top if limit is None else limit,
+        query, _expander(steps, where, spent), project, group_key, order_by, tuple(compiler.aggregates),
+        _row_count(compiler, query.offset, "OFFSET") or 0, top if limit is None else limit, spent,
     )  # fmt: skip
 
 
@@ -131,7 +170,7 @@ def _row_count(compiler: Compiler, count: Expression | None, clause: str) -> int
 
 
 def _expander(
-    steps: list[Callable[[Names], Iterator[Names]]], where: Compiled | None
+    steps: list[Callable[[Names], Iterator[Names]]], where: Compiled | None, spent: Effort
 ) -> Callable[[Names], Iterator[Names]]:
     def expand(names: Names, place: int = 0) -> Iterator[Names]:
         if place == len(steps):
@@ -139,20 +178,24 @@ def _expander(
                 yield names
             return
         for row in steps[place](names):
+            spent.spend()
             yield from expand(row, place + 1)
 
     return expand
 
 
-def _source(compiler: Compiler, source: Source, *, first: bool) -> Callable[[Names], Iterator[Names]]:
+def _source(
+    compiler: Compiler, source: Source, spent: Effort, *, first: bool
+) -> Callable[[Names], Iterator[Names]]:
     """One FROM or JOIN input as a function from a row to the rows it becomes."""
     alias, each = source.alias, source.each
     if source.derived is not None:
         outer = compiler.scope if not first else frozenset([ROOT])
-        program = compile_query(source.derived, compiler.parameters, None if first else outer)
+        program = compile_query(source.derived, compiler.parameters, None if first else outer, spent)
 
         def derived(names: Names) -> Iterator[Names]:
             for value in run(program, names):
+                measured(value)
                 for one in value if each and isinstance(value, list) else [value]:
                     yield {**names, alias: one}
 

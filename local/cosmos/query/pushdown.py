@@ -145,6 +145,8 @@ class Pushdown:
             return None
         if isinstance(value, str) and "\0" in value:
             return None
+        if isinstance(value, int) and value >= 2**63:
+            value = float(value)  # SQLite's integers end there
         of_type, argument = rank(value), int(value) if isinstance(value, bool) else value
         if operator == "!=":
             return Condition(f"({type_rank(path)}) IS NOT NULL", ())

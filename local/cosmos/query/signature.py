@@ -19,6 +19,12 @@ class Function:
     most: int | None
 
 
+MOST_CHARACTERS = 4 * 1024 * 1024
+"""Of a text that a function makes; a longer one is undefined."""
+MOST_ELEMENTS = 1_000_000
+"""Of an array that a function makes."""
+
+
 def as_number(value: Value) -> int | float | None:
     """The value if it is a number; true and false are none."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -31,7 +37,9 @@ def is_number(value: Value) -> bool:
 def finite(value: int | float) -> Value:
     """A number as JSON can carry it; what JSON can not carry is undefined."""
     if isinstance(value, int):
-        return value if abs(value) <= 2**53 else float(value)
+        if abs(value) <= 2**53:
+            return value
+        value = float(value) if abs(value) < 10**300 else math.inf
     return value if math.isfinite(value) else UNDEFINED
 
 

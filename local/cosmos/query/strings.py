@@ -6,8 +6,10 @@ from typing import cast
 
 import orjson
 
+from local.cosmos.errors import not_implemented
 from local.cosmos.json_types import UNDEFINED, Json, Undefined
-from local.cosmos.query.signature import Arguments, Function, as_number, is_number, of_string
+from local.cosmos.query.patterns import repeats_repeats
+from local.cosmos.query.signature import MOST_CHARACTERS, Arguments, Function, as_number, is_number, of_string
 from local.cosmos.query.values import Value
 
 MAX_REPLICATED = 10_000
@@ -31,7 +33,8 @@ def _test(holds: Callable[[str, str], bool]) -> Function:
 
 def _concat(args: Arguments) -> Value:
     pieces = [one for one in args if isinstance(one, str)]
-    return "".join(pieces) if len(pieces) == len(args) else UNDEFINED
+    short = sum(map(len, pieces)) <= MOST_CHARACTERS
+    return "".join(pieces) if len(pieces) == len(args) and short else UNDEFINED
 
 
 def _substring(args: Arguments) -> Value:
@@ -63,11 +66,50 @@ def _index_of(args: Arguments) -> Value:
     return whole.find(part, int(start))
 
 
+def _last_index_of(args: Arguments) -> Value:
+    whole, part = args
+    return whole.rfind(part) if isinstance(whole, str) and isinstance(part, str) else UNDEFINED
+
+
+def _split(args: Arguments) -> Value:
+    """Without a separator the whole text is the one part."""
+    whole, separator = args
+    if not isinstance(whole, str) or not isinstance(separator, str):
+        return UNDEFINED
+    parts: list[Json] = [*whole.split(separator)] if separator else [whole]
+    return parts
+
+
+def _join(args: Arguments) -> Value:
+    items, separator = args
+    if not isinstance(items, list) or not isinstance(separator, str):
+        return UNDEFINED
+    texts = [one for one in items if isinstance(one, str)]
+    length = sum(map(len, texts)) + len(separator) * len(texts)
+    return separator.join(texts) if len(texts) == len(items) and length <= MOST_CHARACTERS else UNDEFINED
+
+
+def _contains(quantified: Callable[[list[bool]], bool], *, ignore_case: bool) -> Function:
+    """Whether a text contains any or all of the texts that follow it."""
+
+    def call(args: Arguments) -> Value:
+        texts = [one for one in args if isinstance(one, str)]
+        if len(texts) < len(args):
+            return UNDEFINED
+        whole, *parts = [one.lower() for one in texts] if ignore_case else texts
+        return quantified([part in whole for part in parts])
+
+    return Function(call, 2, None)
+
+
 def _replace(args: Arguments) -> Value:
     whole, old, new = args
     if not isinstance(whole, str) or not isinstance(old, str) or not isinstance(new, str):
         return UNDEFINED
-    return whole.replace(old, new) if old else whole
+    if not old:
+        return whole
+    grown = len(whole) + whole.count(old) * (len(new) - len(old))
+    return whole.replace(old, new) if grown <= MOST_CHARACTERS else UNDEFINED
 
 
 def _replicate(args: Arguments) -> Value:
@@ -81,12 +123,14 @@ def _regex_match(args: Arguments) -> Value:
     whole, pattern, *modifiers = args
     if not isinstance(whole, str) or not isinstance(pattern, str):
         return UNDEFINED
+    if repeats_repeats(pattern):
+        raise not_implemented("regular expressions that repeat a group with a repetition or a choice inside")
     flags = 0
     for letter in modifiers[0] if modifiers and isinstance(modifiers[0], str) else "":
         flags |= {"i": re.I, "m": re.M, "s": re.S, "x": re.X}.get(letter, 0)
     try:
         return re.search(pattern, whole, flags) is not None
-    except re.error:
+    except (re.error, OverflowError, ValueError):
         return UNDEFINED
 
 
@@ -133,6 +177,13 @@ STRING_FUNCTIONS: dict[str, Function] = {
     "STARTSWITH": _test(lambda whole, part: whole.startswith(part)),
     "ENDSWITH": _test(lambda whole, part: whole.endswith(part)),
     "STRINGEQUALS": _test(lambda whole, part: whole == part),
+    "LASTINDEXOF": Function(_last_index_of, 2, 2),
+    "STRINGSPLIT": Function(_split, 2, 2),
+    "STRINGJOIN": Function(_join, 2, 2),
+    "CONTAINS_ANY_CI": _contains(any, ignore_case=True),
+    "CONTAINS_ANY_CS": _contains(any, ignore_case=False),
+    "CONTAINS_ALL_CI": _contains(all, ignore_case=True),
+    "CONTAINS_ALL_CS": _contains(all, ignore_case=False),
     "REGEXMATCH": Function(_regex_match, 2, 3),
     "TOSTRING": Function(_to_string, 1, 1),
     "STRINGTONUMBER": _parsed(is_number),

@@ -154,6 +154,29 @@ def date_time_from_parts(arguments: Arguments) -> Value:
     return UNDEFINED if ticks is None else format_instant(ticks)
 
 
+_FORMAT_TOKEN = re.compile(r"yyyy|yy|MM|M|dd|d|HH|H|hh|h|mm|m|ss|s|f{1,7}|tt|'[^']*'|.", re.S)
+
+
+def date_time_format(arguments: Arguments) -> Value:
+    """DateTimeFormat(instant, pattern): .NET's custom patterns of numbers; quoted text stays as it is."""
+    ticks, pattern = parse_instant(arguments[0]), arguments[1]
+    if ticks is None or not isinstance(pattern, str):
+        return UNDEFINED
+    day, seconds = _date(ticks), ticks // TICKS_PER_S % 86_400
+    hour, minute, second = seconds // 3600, seconds // 60 % 60, seconds % 60
+    fraction = f"{ticks % TICKS_PER_S:07}"
+    half = hour % 12 or 12
+    parts: dict[str, str] = {
+        "yyyy": f"{day.year:04}", "yy": f"{day.year % 100:02}", "MM": f"{day.month:02}", "M": str(day.month),
+        "dd": f"{day.day:02}", "d": str(day.day), "HH": f"{hour:02}", "H": str(hour),
+        "hh": f"{half:02}", "h": str(half), "mm": f"{minute:02}", "m": str(minute),
+        "ss": f"{second:02}", "s": str(second), "tt": "AM" if hour < 12 else "PM",
+        **{"f" * count: fraction[:count] for count in range(1, 8)},
+    }  # fmt: skip
+    tokens: list[str] = _FORMAT_TOKEN.findall(pattern)
+    return "".join([parts[token] if token in parts else token.strip("'") for token in tokens])
+
+
 def _date(ticks: Ticks) -> datetime:
     return datetime.fromordinal(ticks // (86_400 * TICKS_PER_S) + 1)
 
@@ -192,6 +215,7 @@ TIME_FUNCTIONS: dict[str, Function] = {
     "DATETIMEDIFF": Function(date_time_diff, 3, 3),
     "DATETIMEPART": Function(date_time_part, 2, 2),
     "DATETIMEBIN": Function(date_time_bin, 2, 4),
+    "DATETIMEFORMAT": Function(date_time_format, 2, 2),
     "DATETIMEFROMPARTS": Function(date_time_from_parts, 3, 7),
     "DATETIMETOTIMESTAMP": _of_instant(lambda ticks: (ticks - EPOCH_TICKS) // 10_000),
     "TIMESTAMPTODATETIME": _of_number(lambda given: EPOCH_TICKS + given * 10_000),

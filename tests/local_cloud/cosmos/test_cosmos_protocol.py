@@ -127,10 +127,10 @@ def test_scripts_are_kept_and_what_would_run_them_says_that_it_is_not_offered(co
         container.read_item("1", "a")
 
 
-def test_all_versions_mode_says_that_it_is_not_offered(container: Any) -> None:
-    with pytest.raises(CosmosHttpResponseError, match="does not offer") as refused:
+def test_all_versions_mode_must_be_enabled_on_the_container(container: Any) -> None:
+    with pytest.raises(CosmosHttpResponseError, match="must be enabled") as refused:
         list(container.query_items_change_feed(mode="AllVersionsAndDeletes"))
-    assert refused.value.status_code == 501
+    assert refused.value.status_code == 400
 
 
 def test_broken_http_harms_nobody_else(service: Any, container: Any) -> None:
