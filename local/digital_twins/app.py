@@ -10,6 +10,7 @@ from aiohttp import web
 from local.digital_twins.egress.delivery import Delivery
 from local.digital_twins.egress.endpoints import SETTING, endpoints
 from local.digital_twins.egress.routes import EventRoutes
+from local.digital_twins.jobs.jobs import Jobs
 from local.digital_twins.routes import Routes
 from local.digital_twins.service import TwinService
 from local.digital_twins.store import Store
@@ -36,6 +37,7 @@ class DigitalTwins:
         self._runner: web.AppRunner | None = None
         self._store: Store | None = None
         self._delivery: Delivery | None = None
+        self._jobs: Jobs | None = None
 
     async def start(self) -> dict[str, str]:
         listening = bind(self.name, "https", self._ports["https"])
@@ -49,13 +51,19 @@ class DigitalTwins:
         self._delivery.start()
         events.wake = self._delivery.wake
         service = TwinService(self._store, throttle, self._clock, events)
-        routes = Routes(service, self._meter)
+        blobs = self._home.path / "blobs"
+        self._jobs = Jobs(service, self._store, throttle, self._clock, blobs)
+        self._jobs.start()
+        routes = Routes(service, self._jobs, self._meter)
         self._runner = web.AppRunner(
             routes.application(), access_log=None, shutdown_timeout=2, keepalive_timeout=75
         )
         await self._runner.setup()
         await web.SockSite(self._runner, listening, ssl_context=self._home.server_tls()).start()
-        found = {"digitalTwins": f"https://localhost:{self._ports['https']}"}
+        found = {
+            "digitalTwins": f"https://localhost:{self._ports['https']}",
+            "digitalTwinsBlobs": str(blobs),
+        }
         if targets:
             found["digitalTwinsRouteEndpoint"] = next(iter(targets))
         return found
@@ -63,6 +71,8 @@ class DigitalTwins:
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        if self._jobs is not None:
+            await self._jobs.stop()
         if self._delivery is not None:
             await self._delivery.stop()
         if self._store is not None:

@@ -53,14 +53,6 @@ def quota_reached(what: str, per_s: float) -> ServiceError:
     )
 
 
-def not_here(what: str) -> ServiceError:
-    return ServiceError(
-        501,
-        "NotImplemented",
-        f"{what} are part of Azure Digital Twins that this local service does not cover.",
-    )
-
-
 def unauthorized() -> ServiceError:
     return ServiceError(
         401, "Unauthorized", "The request carries no bearer token. Send Authorization: Bearer TOKEN."

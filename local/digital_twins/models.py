@@ -37,6 +37,10 @@ class Models:
             raise invalid_argument("The body is a JSON array with at least one model.")
         if len(body) > MODELS_PER_REQUEST:
             raise limit_exceeded(f"A request has at most {MODELS_PER_REQUEST} models.")
+        return self.add(body)
+
+    def add(self, body: list[Json]) -> list[JsonObject]:
+        """Upload, however many there are: an import job has no limit but the instance's."""
         documents = _documents(body)
         taken = [identifier for identifier in map(_id_of, documents) if identifier in self._store.catalog]
         if taken:
@@ -51,6 +55,11 @@ class Models:
         uploaded = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds")
         self._store.add_models(documents, uploaded)
         return [_metadata(interface, uploaded, decommissioned=False) for interface in interfaces]
+
+    def has(self, document: JsonObject) -> bool:
+        """Whether this very document is uploaded already."""
+        row = self._store.model(_id_of(document))
+        return row is not None and _document(row) == document
 
     def get(self, model_id: str, *, definition: bool) -> JsonObject:
         self._throttle.instance("model requests")

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from local.digital_twins.errors import ServiceError, not_here
+from local.digital_twins.errors import ServiceError
+from local.digital_twins.jobs.jobs import Jobs
+from local.digital_twins.jobs.register import Kind
 from local.digital_twins.jsontypes import JsonObject, dump
 from local.digital_twins.patch import decommissioned
 from local.digital_twins.query.answer import PAGE_LIMIT, Position, charge, from_continuation
@@ -33,8 +35,9 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Routes:
     """HTTP requests to operations, and back."""
 
-    def __init__(self, service: TwinService, meter: Meter) -> None:
+    def __init__(self, service: TwinService, jobs: Jobs, meter: Meter) -> None:
         self._service = service
+        self._jobs = jobs
         self._meter = meter
 
     def application(self) -> web.Application:
@@ -70,7 +73,14 @@ class Routes:
         add("GET", "/eventroutes/{route}", self._get_event_route)
         add("PUT", "/eventroutes/{route}", self._put_event_route)
         add("DELETE", "/eventroutes/{route}", self._delete_event_route)
-        add("*", "/jobs{rest:.*}", self._jobs)
+        add("GET", "/jobs/imports", self._list_jobs)
+        add("PUT", "/jobs/imports/{job}", self._put_import)
+        add("GET", "/jobs/imports/{job}", self._get_job)
+        add("DELETE", "/jobs/imports/{job}", self._delete_import)
+        add("POST", "/jobs/imports/{job}/cancel", self._cancel_import)
+        add("POST", "/jobs/deletions", self._post_deletion)
+        add("GET", "/jobs/deletions", self._list_jobs)
+        add("GET", "/jobs/deletions/{job}", self._get_job)
         return application
 
     @web.middleware
@@ -255,8 +265,38 @@ class Routes:
         self._count("deletes", 0)
         return web.Response(status=204)
 
-    async def _jobs(self, request: web.Request) -> web.Response:
-        raise not_here("Import and deletion jobs")
+    # Jobs
+
+    async def _put_import(self, request: web.Request) -> web.Response:
+        body = await read_body(request)
+        created = self._jobs.put_import(request.match_info["job"], parsed(body))
+        self._count("creates", len(body))
+        return json_response(created, status=201)
+
+    async def _cancel_import(self, request: web.Request) -> web.Response:
+        return json_response(self._jobs.cancel_import(request.match_info["job"]))
+
+    async def _delete_import(self, request: web.Request) -> web.Response:
+        self._jobs.delete_import(request.match_info["job"])
+        self._count("deletes", 0)
+        return web.Response(status=204)
+
+    async def _post_deletion(self, request: web.Request) -> web.Response:
+        minutes = number(request.query.get("timeoutInMinutes"), 0)
+        created = self._jobs.post_deletion(request.headers.get("operation-id"), minutes)
+        response = json_response(created, status=202)
+        query = {"api-version": request.query["api-version"]}
+        location = request.url.with_path(f"/jobs/deletions/{created['id']}").with_query(query)
+        response.headers["Operation-Location"] = str(location)
+        return response
+
+    async def _get_job(self, request: web.Request) -> web.Response:
+        answer = dump(self._jobs.get(_kind_of_jobs(request), request.match_info["job"]))
+        self._count("reads", len(answer))
+        return raw_response(answer)
+
+    async def _list_jobs(self, request: web.Request) -> web.Response:
+        return self._list(request, Page(self._jobs.list_all(_kind_of_jobs(request)), None))
 
     async def _read_meter(self, request: web.Request) -> web.Response:
         totals: JsonObject = {**self._meter.snapshot()}
@@ -278,3 +318,7 @@ class Routes:
         answer = dump({"value": [*page.items], "nextLink": link})
         self._count("reads", len(answer))
         return raw_response(answer)
+
+
+def _kind_of_jobs(request: web.Request) -> Kind:
+    return "imports" if request.path.startswith("/jobs/imports") else "deletions"

@@ -81,14 +81,11 @@ class TwinService:
         before = self._store.twin(twin_id)
         if if_none_match == "*" and before is not None:
             raise already_there("twin", twin_id)
-        twin = new_twin(self._store.catalog, twin_id, body, self._now())
-        model_id = model_of(twin)
-        self.models.check_in_service(model_id)
-        text = self._put(twin_id, before, twin)
+        text, twin = self._put_new(twin_id, body, before)
         if before is None:
             self._events.tell("Microsoft.DigitalTwins.Twin.Create", twin_id, lambda: twin)
         else:
-            self._tell_update(twin_id, model_id, lambda: difference(before, twin))
+            self._tell_update(twin_id, model_of(twin), lambda: difference(before, twin))
         return Answer(text, str(twin["$etag"]))
 
     def patch_twin(self, twin_id: str, body: Json, if_match: str | None, prefix: tuple[str, ...] = ()) -> str:
@@ -165,22 +162,15 @@ class TwinService:
         check_id("relationship", relationship_id)
         self._throttle.instance("twin creations and deletions")
         self._throttle.write(twin_id)
-        catalog = self._store.catalog
-        interface = resolved(catalog, model_of(self._twin(twin_id)))
+        model_id = model_of(self._twin(twin_id))
         before = self._store.relationship(twin_id, relationship_id)
         if if_none_match == "*" and before is not None:
             raise already_there("relationship", relationship_id)
-        document, wanted = new_relationship(interface, twin_id, relationship_id, body)
-        target = self._store.twin(str(document["$targetId"]))
-        if target is None:
-            raise target_not_found()
-        if wanted is not None and not catalog.is_a(model_of(target), wanted):
-            raise invalid_relationship(f"The target's model {model_of(target)} is not a {wanted}.")
-        self._store.put_relationship(document, before=before)
+        document = self._put_new_relationship(twin_id, relationship_id, body, before)
         if before is None:
             self._tell_relationship("Microsoft.DigitalTwins.Relationship.Create", document)
         else:
-            self._tell_update(twin_id, interface.id, lambda: difference(before, document), relationship_id)
+            self._tell_update(twin_id, model_id, lambda: difference(before, document), relationship_id)
         return Answer(dump(document), str(document["$etag"]))
 
     def patch_relationship(self, twin_id: str, relationship_id: str, body: Json, if_match: str | None) -> str:
@@ -217,6 +207,23 @@ class TwinService:
         page = _page(found, lambda last: f"{last['$sourceId']} {last['$relationshipId']}")
         return Page([incoming(relationship) for relationship in page.items], page.next)
 
+    # Imports: as in the requests of the same kind, without rates and events
+
+    def import_models(self, documents: list[JsonObject]) -> None:
+        """All or none; those that are there already, and the same, are passed over."""
+        new: list[Json] = [document for document in documents if not self.models.has(document)]
+        if new:
+            self.models.add(new)
+
+    def import_twin(self, document: JsonObject) -> None:
+        twin_id = check_id("twin", str(document.get("$dtId", "")))
+        self._put_new(twin_id, document, self._store.twin(twin_id))
+
+    def import_relationship(self, document: JsonObject) -> None:
+        source = str(document.get("$dtId", document.get("$sourceId", "")))
+        identifier = check_id("relationship", str(document.get("$relationshipId", "")))
+        self._put_new_relationship(source, identifier, document, self._store.relationship(source, identifier))
+
     # Queries
 
     async def query(self, at: Position, limit: int) -> QueryAnswer:
@@ -227,6 +234,25 @@ class TwinService:
 
     def charge_query(self, units: float) -> None:
         self._throttle.instance("query units", units)
+
+    def _put_new(self, twin_id: str, body: Json, before: JsonObject | None) -> tuple[bytes, JsonObject]:
+        twin = new_twin(self._store.catalog, twin_id, body, self._now())
+        self.models.check_in_service(model_of(twin))
+        return self._put(twin_id, before, twin), twin
+
+    def _put_new_relationship(
+        self, twin_id: str, relationship_id: str, body: Json, before: JsonObject | None
+    ) -> JsonObject:
+        catalog = self._store.catalog
+        interface = resolved(catalog, model_of(self._twin(twin_id)))
+        document, wanted = new_relationship(interface, twin_id, relationship_id, body)
+        target = self._store.twin(str(document["$targetId"]))
+        if target is None:
+            raise target_not_found()
+        if wanted is not None and not catalog.is_a(model_of(target), wanted):
+            raise invalid_relationship(f"The target's model {model_of(target)} is not a {wanted}.")
+        self._store.put_relationship(document, before=before)
+        return document
 
     def _put(self, twin_id: str, before: JsonObject | None, twin: JsonObject) -> bytes:
         """Store a twin that is sound and not too large; metadata is the service's own and does not count."""

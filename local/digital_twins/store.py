@@ -83,6 +83,9 @@ class Store:
         self._twin_index.update(int(key), before, None)
         database.execute("DELETE FROM twins WHERE key = ?", (key,))
 
+    def some_twins(self, limit: int) -> list[JsonObject]:
+        return self._documents("SELECT document FROM twins ORDER BY key LIMIT ?", (limit,))
+
     def has_relationships(self, twin_id: str) -> bool:
         return bool(
             self.rows(
@@ -98,6 +101,9 @@ class Store:
         return self._document(
             "SELECT document FROM relationships WHERE source = ? AND id = ?", (source, relationship_id)
         )
+
+    def some_relationships(self, limit: int) -> list[JsonObject]:
+        return self._documents("SELECT document FROM relationships ORDER BY key LIMIT ?", (limit,))
 
     def put_relationship(self, document: JsonObject, *, before: JsonObject | None) -> None:
         database = self.database.writing()
