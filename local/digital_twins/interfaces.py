@@ -82,7 +82,7 @@ def parse_interfaces(
     ids = [str(document["@id"]) for document in given if isinstance(document, dict)]
     if len(ids) < len(given):
         raise DtdlFault("A model is not a JSON object")
-    _check_service(elements, ids)
+    _check_service(elements)
     return [_interface(elements, identifier) for identifier in ids]
 
 
@@ -111,12 +111,10 @@ def _words(fault: Fault) -> str:
             return f"{fault.message}."
 
 
-def _check_service(elements: Elements, ids: list[str]) -> None:
+def _check_service(elements: Elements) -> None:
     """What the service refuses though it is DTDL: commands, and interfaces written inside others."""
     faults: list[str] = []
     for element in elements.values():
-        if element.partition not in ids and element.parent not in ids:
-            continue
         if element.kind == "Command":
             faults.append(f"{element.id}: Commands are not supported by Azure Digital Twins.")
         if element.kind == "Interface" and element.parent:

@@ -43,7 +43,7 @@ def read_types(document: JsonObject, link: Link, context: Context, report: Repor
     types = Types("")
     for text in given:
         if not isinstance(text, str) or not text:
-            report("typeNotString", "its @type has a value that is no string")
+            report("badType", "its @type has a value that is no string")
             return None
         dtmi = text if ":" in text else context.dtmi(text)
         kind = _kind(dtmi, context.version)

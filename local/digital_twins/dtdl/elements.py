@@ -1,5 +1,6 @@
 """Documents to elements, one set of all documents, with every fault on the way."""
 
+import json
 from collections.abc import Iterable
 
 from local.digital_twins.dtdl.contexts import Context, read_context
@@ -10,7 +11,7 @@ from local.digital_twins.dtdl.identities import read_identifier
 from local.digital_twins.dtdl.metamodel import Link
 from local.digital_twins.dtdl.model import Element, Elements
 from local.digital_twins.dtdl.properties import PropertyReader, Reference
-from local.digital_twins.jsontypes import Json, JsonObject, dump
+from local.digital_twins.jsontypes import Json, JsonObject
 
 _TOP = Link("", frozenset({"Interface"}), required=True, id_required=True, versions=frozenset({2, 3}))
 _INTERFACE_LIMIT_BYTES = 1024 * 1024
@@ -57,7 +58,7 @@ class ElementReader:
             self.report("topLevelKeywordDisallowed", place, keyword, f"{keyword} is not allowed")
         elif "@id" not in document:
             self.report("missingTopLevelId", "", "@id", "a top-level element needs an '@id' that is a DTMI")
-        elif context.version > 2 and len(dump(document)) > _INTERFACE_LIMIT_BYTES:
+        elif context.version > 2 and len(json.dumps(document)) > _INTERFACE_LIMIT_BYTES:
             message = f"it is larger than {_INTERFACE_LIMIT_BYTES} bytes"
             self.report("partitionTooLarge", place, "", message)
         else:

@@ -51,7 +51,7 @@ def _generated(document: JsonObject, link: Link, parent: str, context: Context, 
         name = name[0]
     if isinstance(name, dict):
         name = name.get("@value")
-    if name is None:
+    if name is None and "name" not in document:
         rule, message = "missingDtmiSegPropertyValue", f"an element of '{link.name}' needs a name"
     elif isinstance(name, str | int):
         return generated_id(parent, link.name, str(name))

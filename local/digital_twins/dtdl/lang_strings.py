@@ -13,12 +13,19 @@ _LANGUAGE_CODE = re.compile("[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?"
 _DEFAULT_LANGUAGE = "en"
 
 
+def flat(value: Json) -> list[Json]:
+    """The values of a property: to JSON-LD arrays in arrays are flat, and one value is an array of it."""
+    if not isinstance(value, list):
+        return [value]
+    return [part for item in value for part in flat(item)]
+
+
 def read_lang_string(declared: Literal, value: Json, version: int, report: Report) -> JsonObject:
     """Language -> text; what is not sound is reported and left out."""
     if isinstance(value, dict):
         texts = _language_map(declared.name, value, report)
     else:
-        texts = _language_list(declared.name, value if isinstance(value, list) else [value], version, report)
+        texts = _language_list(declared.name, flat(value), version, report)
         if not isinstance(value, list | str):
             report(
                 "langStringNotLangString",

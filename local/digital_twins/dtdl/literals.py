@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from local.digital_twins.dtdl.identifiers import ID_LIMIT, is_own_dtmi
-from local.digital_twins.dtdl.lang_strings import Report, read_lang_string
+from local.digital_twins.dtdl.lang_strings import Report, flat, read_lang_string
 from local.digital_twins.dtdl.metamodel import Literal
 from local.digital_twins.jsontypes import Json, JsonObject
 
@@ -38,7 +38,7 @@ def read_literal(declared: Literal, value: Json, version: int, report: Report) -
 def _single(declared: Literal, value: Json, version: int, report: Report) -> Json:
     datatype, name = declared.datatype, declared.name
     stem = "literal" if datatype == "untyped" else "string" if datatype == "duration" else datatype
-    values = value if isinstance(value, list) else [value]
+    values = flat(value)
     if not values:
         if declared.required:
             report(f"{stem}CountBelowMin", f"property '{name}' has no value, but needs one")
@@ -156,7 +156,7 @@ def is_duration(text: str) -> bool:
 
 
 def _identifier(declared: Literal, value: Json, version: int, report: Report) -> Json:
-    values = value if isinstance(value, list) else [value]
+    values = flat(value)
     if len(values) > 1:
         report(
             "identifierMultipleValues",

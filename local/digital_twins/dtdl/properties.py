@@ -7,7 +7,7 @@ from local.digital_twins.dtdl.contexts import Context
 from local.digital_twins.dtdl.element_types import Types
 from local.digital_twins.dtdl.identifiers import is_dtmi, is_own_dtmi
 from local.digital_twins.dtdl.identities import Report
-from local.digital_twins.dtdl.literals import read_literal
+from local.digital_twins.dtdl.literals import flat, read_literal
 from local.digital_twins.dtdl.metamodel import Declared, Link, Literal, kinds
 from local.digital_twins.dtdl.model import Element
 from local.digital_twins.dtdl.standard import standard_elements
@@ -73,21 +73,20 @@ class PropertyReader:
         self, key: str, dtmi: str | None, element: Element, types: Types, context: Context
     ) -> None:
         """A property that no known type has: fine where an unknown type may have it, a fault elsewhere."""
-        if not types.opaque:
-            rule = "noTypeThatAllows" if types.stated else "inferredTypeDoesNotAllow"
-            self._report(rule, element.id, key, f"property '{key}' does not belong to {types.kind}")
+        if types.opaque and context.version == 2:
             return
         if context.version == 2:
-            return
-        if ":" in key and not key.startswith("dtmi:"):
+            rule = "noTypeThatAllows" if types.stated else "inferredTypeDoesNotAllow"
+        elif ":" in key and not key.startswith("dtmi:"):
             rule = "propertyNotDtmiNorTerm"
         elif ":" in key and not is_dtmi(key):
             rule = "propertyInvalidDtmi"
-        elif not context.complete:
+        elif types.opaque and not context.complete:
             return
         else:
             rule = "propertyUndefinedTerm" if dtmi is None else "propertyIrrelevantDtmiOrTerm"
-        self._report(rule, element.id, key, f"property '{key}' is none of DTDL v{context.version}")
+        message = f"property '{key}' does not belong to {types.kind} in DTDL v{context.version}"
+        self._report(rule, element.id, key, message)
 
     def _property(
         self, declared: Declared | UnitLink | TermLink, value: Json, element: Element, context: Context
@@ -112,7 +111,7 @@ class PropertyReader:
                 self._report("identifierNotString", element.id, declared.name, message)
 
     def _link(self, link: Link, value: Json, element: Element, context: Context) -> None:
-        values = value if isinstance(value, list) else [value]
+        values = flat(value)
         place = f"property '{link.name}' has"
         found: list[str] = []
         for item in values:
@@ -139,7 +138,7 @@ class PropertyReader:
             self._report("objectCountBelowMin", element.id, link.name, f"{place} no sound value")
 
     def _unit(self, link: UnitLink, value: Json, element: Element, context: Context) -> None:
-        values = value if isinstance(value, list) else [value]
+        values = flat(value)
         if len(values) > 1:
             message = f"property '{link.name}' has multiple values"
             self._report("objectMultipleValues", element.id, link.name, message)

@@ -66,7 +66,7 @@ def _check_link(reader: ElementReader, reference: Reference, link: Link, target:
     if target.kind not in link.kinds:
         kinds = " or ".join(sorted(link.kinds))
         reader.report("badType", source.id, link.name, f"{place} a {target.kind}, not {kinds}")
-    elif target.version not in link.versions:
+    elif target.context is not None and target.version not in link.versions:
         message = f"{place} defined in DTDL version {target.version}, not allowed here"
         reader.report("disallowedVersionReference", source.id, link.name, message)
     elif link.terms is not None and not any(

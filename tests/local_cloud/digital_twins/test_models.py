@@ -86,6 +86,71 @@ def test_no_models_or_something_else_is_refused(client):
         assert info.value.status_code == 400
 
 
+def test_every_fault_of_every_model_is_named_at_once(client, interface, name):
+    one = interface(f"dtmi:tests:{name}:One;1", [prop("a", "decimal"), prop("1st")])
+    two = interface(f"dtmi:tests:{name}:Two;1", [prop("b", writable="yes")])
+    with pytest.raises(HttpResponseError) as info:
+        client.create_models([one, two])
+    message = info.value.error.message
+    assert message.startswith("None of the models in this request could be created due to a problem")
+    for place in (
+        "One:_contents:__a;1: property 'schema'",
+        "'1st'",
+        "Two:_contents:__b;1: property 'writable'",
+    ):
+        assert place in message
+
+
+def test_a_later_version_of_dtdl_has_a_code_of_its_own(client, interface, name):
+    document = interface(f"dtmi:tests:{name};1", []) | {"@context": "dtmi:dtdl:context;4"}
+    with pytest.raises(HttpResponseError) as info:
+        client.create_models([document])
+    assert (info.value.status_code, code(info)) == (400, "ModelVersionNotSupported")
+
+
+def test_what_a_model_builds_on_may_be_uploaded_before_or_with_it_but_must_be_there(
+    client, interface, upload, name
+):
+    base = upload([prop("inherited")], kind="Base")
+    middle, top = f"dtmi:tests:{name}:Middle;1", f"dtmi:tests:{name}:Top;1"
+    documents = [interface(top, [prop("own")], extends=middle), interface(middle, [], extends=base)]
+    with pytest.raises(HttpResponseError, match=f"{middle}, which is neither in this request nor uploaded"):
+        client.create_models(documents[:1])
+    client.create_models(documents)
+    twin = {"$metadata": {"$model": top}, "own": 1.0, "inherited": 2.0}
+    assert client.upsert_digital_twin(f"{name}-twin", twin)["inherited"] == 2.0
+    with pytest.raises(HttpResponseError, match="more than one element of the name 'inherited'"):
+        client.create_models([interface(f"dtmi:tests:{name}:Clash;1", [prop("inherited")], extends=top)])
+
+
+def test_the_same_model_twice_in_a_request_is_refused(client, interface, name):
+    document = interface(f"dtmi:tests:{name};1", [])
+    with pytest.raises(HttpResponseError, match="defined more than once") as info:
+        client.create_models([document, document])
+    assert code(info) == "DTDLParserError"
+
+
+def test_what_is_dtdl_but_nothing_for_digital_twins_is_refused(client, interface, name):
+    inner = interface(f"dtmi:tests:{name}:Inner;1", [])
+    for content, why in (
+        ({"@type": "Command", "name": "reset"}, "Commands are not supported"),
+        ({"@type": "Component", "name": "inner", "schema": inner}, "written inside another"),
+    ):
+        with pytest.raises(HttpResponseError, match=why):
+            client.create_models([interface(f"dtmi:tests:{name};1", [content])])
+
+
+def test_units_are_held_to_their_quantity(client, interface, name):
+    def document(unit):
+        speed = {"@type": ["Property", "Velocity"], "name": "speed", "schema": "double", "unit": unit}
+        contexts = ["dtmi:dtdl:context;3", "dtmi:dtdl:extension:quantitativeTypes;1"]
+        return interface(f"dtmi:tests:{name};1", [speed]) | {"@context": contexts}
+
+    with pytest.raises(HttpResponseError, match="is no unit of VelocityUnit"):
+        client.create_models([document("kilowatt")])
+    client.create_models([document("metrePerSecond")])
+
+
 def test_extending_in_a_circle_is_refused(client, interface, name):
     one, two = f"dtmi:tests:{name}:One;1", f"dtmi:tests:{name}:Two;1"
     with pytest.raises(HttpResponseError, match="extends itself"):
@@ -127,7 +192,7 @@ def test_a_referenced_model_cannot_be_deleted(client, interface, upload, name):
         client.get_model(base)
 
 
-def test_a_decommissioned_model_takes_no_new_twins(client, upload, name):
+def test_a_decommissioned_model_takes_no_new_twins_but_may_be_built_on(client, interface, upload, name):
     model = upload([prop("a")])
     client.upsert_digital_twin(f"{name}-old", {"$metadata": {"$model": model}})
     client.decommission_model(model)
@@ -137,6 +202,23 @@ def test_a_decommissioned_model_takes_no_new_twins(client, upload, name):
         client.upsert_digital_twin(f"{name}-new", {"$metadata": {"$model": model}})
     assert code(info) == "ModelDecommissioned"
     client.update_digital_twin(f"{name}-old", [{"op": "add", "path": "/a", "value": 1.0}])
+    client.create_models([interface(f"dtmi:tests:{name}:Later;1", [], extends=model)])
+
+
+def test_a_model_that_is_a_component_of_another_cannot_be_deleted(client, interface, upload, name):
+    inner = upload([prop("a")], kind="Inner")
+    outer = f"dtmi:tests:{name}:Outer;1"
+    client.create_models([interface(outer, [component("inner", inner)])])
+    with pytest.raises(ResourceExistsError) as info:
+        client.delete_model(inner)
+    assert code(info) == "ModelReferencesNotDeleted"
+    assert outer in info.value.error.message
+
+
+def test_dependencies_of_a_model_that_there_is_not_are_not_found(client):
+    with pytest.raises(ResourceNotFoundError) as info:
+        list(client.list_models(dependencies_for=["dtmi:tests:NoSuchModel;1"]))
+    assert code(info) == "ModelNotFound"
 
 
 def test_lists_are_paged_and_can_be_cut_to_what_a_model_needs(client):
