@@ -12,6 +12,8 @@ class Catalog:
     def __init__(self) -> None:
         self._interfaces: dict[str, Interface] = {}
         self._resolved: dict[str, Interface] = {}
+        self._derived: dict[str, dict[str, None]] = {}
+        """Interface -> those that extend it directly."""
 
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._interfaces
@@ -22,11 +24,15 @@ class Catalog:
 
     def put(self, interfaces: Iterable[Interface]) -> None:
         """Add interfaces that are sound together with those there are."""
-        self._interfaces.update({interface.id: interface for interface in interfaces})
+        for interface in interfaces:
+            self._interfaces[interface.id] = interface
+            for base in interface.extends:
+                self._derived.setdefault(base, {})[interface.id] = None
         self._resolved.clear()
 
     def remove(self, model_id: str) -> None:
-        del self._interfaces[model_id]
+        for base in self._interfaces.pop(model_id).extends:
+            del self._derived[base][model_id]
         self._resolved.clear()
 
     def resolve(self, model_id: str) -> Interface | None:
@@ -73,7 +79,14 @@ class Catalog:
 
     def kinds_of(self, kind: str) -> list[str]:
         """All models whose twins are of `kind`, itself included when it is uploaded."""
-        return [model_id for model_id in self._interfaces if self.is_a(model_id, kind)]
+        found: dict[str, None] = {kind: None}
+        waiting = [kind]
+        while waiting:
+            for model_id in self._derived.get(waiting.pop(), ()):
+                if model_id not in found:
+                    found[model_id] = None
+                    waiting.append(model_id)
+        return [model_id for model_id in found if model_id in self]
 
     def referrers(self, model_id: str) -> list[str]:
         """Models that extend `model_id` or have it as a component: they keep it from being deleted."""

@@ -91,7 +91,7 @@ def fault_at(interface: Interface, name: str, value: Json, owner: str) -> str | 
     """Why `name` cannot be a property with `value` of `owner`; None when it can."""
     schema = interface.properties.get(name)
     if schema is not None:
-        return fault(schema, value, name)
+        return fault(schema, value, name if owner == "Twin" else f"{owner}/{name}")
     kind = interface.kind_of(name)
     if kind is not None:
         return f"{name} is not a property - it is a {kind}."

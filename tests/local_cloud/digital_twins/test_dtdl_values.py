@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.digital_twins.interfaces import parse_interface
+from local.digital_twins.catalog import Catalog
+from local.digital_twins.documents import new_twin
+from local.digital_twins.errors import ServiceError
+from local.digital_twins.interfaces import parse_interface, parse_interfaces
 from local.digital_twins.schemas import fault
 
 
@@ -89,6 +92,30 @@ def test_a_fault_names_its_place_however_deep():
     )
     assert fault(schema, {"shelf": [{"top": {"colour": 1}}]}, "store") == (
         "colour does not appear on the DTDL for store/shelf/0/top."
+    )
+
+
+def test_a_fault_in_a_component_names_it_too():
+    part = {
+        "@context": "dtmi:dtdl:context;3",
+        "@id": "dtmi:ex:Part;1",
+        "@type": "Interface",
+        "contents": [{"@type": "Property", "name": "size", "schema": "integer"}],
+    }
+    inner = {"@type": "Component", "name": "inner", "schema": "dtmi:ex:Part;1"}
+    whole = {**part, "@id": "dtmi:ex:Whole;1", "contents": [*part["contents"], inner]}
+    catalog = Catalog()
+    catalog.put(parse_interfaces([part, whole], lambda ids: []))
+    metadata = {"$model": "dtmi:ex:Whole;1"}
+    body = {"$metadata": metadata, "size": "1", "inner": {"$metadata": {}, "size": 0.5}}
+    with pytest.raises(ServiceError) as info:
+        new_twin(catalog, "t", body, "2026-03-02T06:00:00.0000000Z")
+    assert (info.value.code, info.value.details) == (
+        "ValidationFailed",
+        [
+            "size does not conform to the DTDL schema integer.",
+            "inner/size does not conform to the DTDL schema integer.",
+        ],
     )
 
 
