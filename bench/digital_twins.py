@@ -4,13 +4,19 @@
 shares the machine. Raw: requests written by hand on kept-alive TLS connections, no client library.
 SDK: azure-digitaltwins-core, aio. Instance rates are raised so that the server is the limit, the
 rate of 10 writes/s per twin is kept by patching a thousand twins in turn.
+
+Graph: an import job makes `--graph` machines (100,000), each with two relationships, the line it is
+in a row with and one to a machine anywhere. Then queries, one at a time, as milliseconds a first
+page of 100: the median, and the worst of the first run of each kind.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import random
 import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +33,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 TWINS = 1000
+BLOBS = {"input": "graph.ndjson", "output": "log.ndjson"}
 CONNECTIONS = 8
 MODEL = "dtmi:millwright:CncMachine;1"
 COMPONENTS = {"oee": {"$metadata": {}}, "health": {"$metadata": {}}, "alarmSummary": {"$metadata": {}}}
@@ -80,7 +87,7 @@ class Raw:
         self._reader = reader
         self._writer = writer
 
-    async def request(self, method: str, path: str, body: bytes, content_type: str) -> None:
+    async def request(self, method: str, path: str, body: bytes, content_type: str) -> bytes:
         head = (
             f"{method} {path}?api-version=2023-10-31 HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -92,7 +99,10 @@ class Raw:
         length = next(
             (part for part in answer.split(b"\r\n") if part.lower().startswith(b"content-length")), b""
         )
-        await self._reader.readexactly(int(length.partition(b":")[2] or b"0"))
+        return await self._reader.readexactly(int(length.partition(b":")[2] or b"0"))
+
+    async def ask(self, method: str, path: str, body: bytes, content_type: str) -> None:
+        await self.request(method, path, body, content_type)
 
 
 @asynccontextmanager
@@ -130,15 +140,80 @@ async def raw_figures(port: int, ca: Path, models: bytes) -> dict[str, float]:
 
         def each(method: str, body: bytes, kind: str) -> list[Callable[[int], Awaitable[None]]]:
             return [
-                lambda n, c=c: c.request(method, f"/digitaltwins/M-{n % TWINS}", body, kind)
-                for c in connections
+                lambda n, c=c: c.ask(method, f"/digitaltwins/M-{n % TWINS}", body, kind) for c in connections
             ]
 
         figures = {"raw create": await rate(each("PUT", twin, kind), TWINS)}
         figures["raw patch"] = max([await rate(each("PATCH", patch, patch_kind), 5000) for _ in range(3)])
         figures["raw read"] = await rate(each("GET", b"", kind), 3000)
-        queries = [lambda n, c=c: c.request("POST", "/query", query, kind) for c in connections]
+        queries = [lambda n, c=c: c.ask("POST", "/query", query, kind) for c in connections]
         figures["raw query, page of 100"] = await rate(queries, 200)
+    return figures
+
+
+def graph_lines(machines: int, models: list[Any]) -> Iterator[object]:
+    """An import file: machines with readings out of a seeded random, and what feeds what."""
+    chance = random.Random(1)
+    yield from ({"Section": "Header"}, {"fileVersion": "1.0.0"}, {"Section": "Models"}, *models)
+    yield {"Section": "Twins"}
+    for number in range(machines):
+        yield {
+            "$dtId": f"G-{number}",
+            "$metadata": {"$model": MODEL},
+            "name": f"machine {number}",
+            "temperatureC": round(chance.uniform(0, 100), 3),
+            "vibrationMmS": round(chance.uniform(0, 10), 3),
+            **COMPONENTS,
+            "oee": {"$metadata": {}, "oee": round(chance.random(), 6)},
+        }
+    yield {"Section": "Relationships"}
+    for number in range(machines):
+        for name, target in (("row", (number + 1) % machines), ("any", chance.randrange(machines))):
+            yield {
+                "$dtId": f"G-{number}",
+                "$relationshipId": name,
+                "$relationshipName": "feeds",
+                "$targetId": f"G-{target}",
+            }
+
+
+GRAPH_QUERIES = {
+    "filtered, few of all": "SELECT * FROM DIGITALTWINS T WHERE T.temperatureC > 99.5 AND T.vibrationMmS < 5",
+    "filtered, most of all": "SELECT * FROM DIGITALTWINS T WHERE T.temperatureC > 40 AND T.oee.oee > 0.1",
+    "3 hops from one twin": "SELECT B FROM DIGITALTWINS MATCH (A)-[:feeds*3]->(B) WHERE A.$dtId = 'G-{}'",
+    "up to 3 hops, both ways": "SELECT B FROM DIGITALTWINS MATCH (A)-[*..3]-(B) WHERE A.$dtId = 'G-{}'",
+    "two JOINs": "SELECT C FROM DIGITALTWINS A JOIN B RELATED A.feeds JOIN C RELATED B.feeds "
+    "WHERE A.$dtId = 'G-{}'",
+}
+
+
+async def graph_figures(port: int, home: Path, machines: int, models: list[Any]) -> dict[str, float]:
+    """Lines a second of the import, then milliseconds of queries."""
+    container = home / "blobs" / "local" / "bench"
+    container.mkdir(parents=True)
+    with (container / "graph.ndjson").open("w") as file:
+        file.writelines(json.dumps(line) + "\n" for line in graph_lines(machines, models))
+    uris = {f"{kind}BlobUri": f"https://local/bench/{name}" for kind, name in BLOBS.items()}
+    async with raw_connections(port, home / "ca.pem") as (connection, *_):
+        started = time.perf_counter()
+        await connection.request("PUT", "/jobs/imports/graph", json.dumps(uris).encode(), "application/json")
+        while True:
+            job = json.loads(await connection.request("GET", "/jobs/imports/graph", b"", "application/json"))
+            if job["status"] not in ("notstarted", "running"):
+                break
+            await asyncio.sleep(0.2)
+        if job["status"] != "succeeded":
+            raise RuntimeError(f"the import {job['status']}: {job.get('error')}")
+        figures = {"import, lines": 3 * machines / (time.perf_counter() - started)}
+        for name, text in GRAPH_QUERIES.items():
+            times: list[float] = []
+            for number in range(40):
+                query = json.dumps({"query": text.replace("{}", str(number * 37 % machines))}).encode()
+                begun = time.perf_counter()
+                await connection.request("POST", "/query", query, "application/json")
+                times.append((time.perf_counter() - begun) * 1000)
+            figures[f"{name}, ms"] = statistics.median(times)
+            figures[f"{name}, first ms"] = times[0]
     return figures
 
 
@@ -158,17 +233,21 @@ async def sdk_figures(port: int, ca: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures as one JSON object, per second")
+    parser.add_argument("--graph", type=int, default=100_000, help="machines in the graph; 0 leaves it out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, service(folder) as port:
         ca = Path(folder) / "ca.pem"
-        models = json.dumps([json.loads(path.read_text()) for path in Path("dtdl").glob("*.json")]).encode()
-        figures = asyncio.run(raw_figures(port, ca, models)) | asyncio.run(sdk_figures(port, ca))
+        models = [json.loads(path.read_text()) for path in Path("dtdl").glob("*.json")]
+        figures = asyncio.run(raw_figures(port, ca, json.dumps(models).encode()))
+        figures |= asyncio.run(sdk_figures(port, ca))
+        if options.graph:
+            figures |= asyncio.run(graph_figures(port, Path(folder), options.graph, models))
     if options.json:
-        print(json.dumps({name: round(figure) for name, figure in figures.items()}))
+        print(json.dumps({name: round(figure, 1) for name, figure in figures.items()}))
         return
     print(f"local Digital Twins, {TWINS} twins of {MODEL}, patches of {len(PATCH)} operations")
     for name, figure in figures.items():
-        print(f"{name:<24} {figure:>8,.0f}/s")
+        print(f"{name:<34} {figure:>8,.1f}" if name.endswith("ms") else f"{name:<34} {figure:>8,.0f}/s")
 
 
 if __name__ == "__main__":

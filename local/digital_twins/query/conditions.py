@@ -245,11 +245,9 @@ def compared(field: Field, operator: str, value: tree.Scalar, place: tree.Place)
         case int() | float():
             types = NUMBER
     test = field.value() + Sql(f" {operator} ?", (value,))
-    return (
-        bracketed(test)
-        if field.column
-        else Sql("CASE WHEN ") + field.type() + f" IN {types} THEN " + test + " END"
-    )
+    if field.column is not None and isinstance(value, str):
+        return bracketed(test)
+    return Sql("CASE WHEN ") + field.type() + f" IN {types} THEN " + test + " END"
 
 
 def _alike(left: Field, operator: str, right: Field) -> Sql:

@@ -13,7 +13,6 @@ from local.digital_twins.interfaces import DtdlFault, parse_interface, parse_int
 from local.digital_twins.jsontypes import NotJson, dump, parse
 from local.digital_twins.patch import operations, patched_twin
 from local.digital_twins.query.answer import from_continuation
-from local.digital_twins.query.compile import compile_query
 
 NOW = "2026-03-02T06:00:00.0000000Z"
 
@@ -112,57 +111,6 @@ def test_a_patch_gives_a_sound_twin_or_an_error_and_leaves_the_old_one_alone(bod
 def test_a_twin_is_taken_or_refused(body):
     with refused:
         new_twin(CATALOG, "t", TWIN | body, NOW)
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                "SELECT",
-                "*",
-                "COUNT()",
-                "FROM",
-                "DIGITALTWINS",
-                "T",
-                "WHERE",
-                "AND",
-                "OR",
-                "NOT",
-                "IS_OF_MODEL(",
-                ")",
-                ",",
-                ".",
-                "=",
-                "!=",
-                "<",
-                ">=",
-                "'a'",
-                "'\\''",
-                "1",
-                "-2e5",
-                "true",
-                "T.$dtId",
-                "$metadata",
-                "RELATIONSHIPS",
-                "exact",
-                "JOIN",
-                "MATCH",
-                "TOP(3)",
-                "[",
-                "]",
-                '"',
-                "\\",
-                "\n",
-                "é",
-            ]
-        ),
-        max_size=16,
-    ).map(" ".join)
-    | st.text(max_size=60)
-)
-def test_a_query_compiles_or_is_refused(text):
-    with refused:
-        compile_query(text, lambda kind: [kind])
 
 
 @given(VALUES | st.dictionaries(st.sampled_from(list(WHOLE)), VALUES, max_size=4).map(lambda d: WHOLE | d))
