@@ -19,9 +19,9 @@ _COUNTED = ("schema", "elementSchema")
 
 def check_structure(reader: ElementReader) -> None:
     """Report every element that breaks one of these rules."""
-    for element in list(reader.elements.values()):
-        if element.context is None:
-            continue
+    written = [element for element in reader.elements.values() if element.context is not None]
+    sizes = Counter(element.partition for element in written)
+    for element in written:
         _check_unique(reader, element)
         if element.kind in COMPLEX:
             _check_depth(reader, element)
@@ -41,7 +41,7 @@ def check_structure(reader: ElementReader) -> None:
         if element.kind == "Component":
             _check_component(reader, element)
         if element.kind == "Interface":
-            _check_hierarchy(reader, element)
+            _check_hierarchy(reader, element, sizes)
 
 
 @cache
@@ -124,8 +124,8 @@ def _check_component(reader: ElementReader, element: Element) -> None:
                 return
 
 
-def _check_hierarchy(reader: ElementReader, interface: Element) -> None:
-    """Depth and size of what it extends, and the names it inherits."""
+def _check_hierarchy(reader: ElementReader, interface: Element, sizes: Counter[str]) -> None:
+    """Depth and size of what it extends, and the names it inherits. `sizes`: elements in each interface."""
     if not interface.links.get("extends"):
         return
     elements = reader.elements
@@ -146,6 +146,9 @@ def _check_hierarchy(reader: ElementReader, interface: Element) -> None:
     if interface.version > 2 and len(hierarchy) - 1 > HIERARCHY_LIMIT:
         message = f"it extends more than {HIERARCHY_LIMIT} interfaces"
         reader.report("excessiveCountNarrow", interface.id, "extends", message)
+    if interface.version > 2 and sum(sizes[dtmi] for dtmi in hierarchy) > CONTENTS_LIMIT:
+        message = f"it has more than {CONTENTS_LIMIT} elements with all that it extends"
+        reader.report("excessiveCountNarrow", interface.id, "contents", message)
     origin: dict[str, str] = {}
     for dtmi in hierarchy:
         for content in elements[dtmi].links.get("contents", ()):
