@@ -71,7 +71,8 @@ def _upgrade(database: sqlite3.Connection) -> None:
         document = _object(text)
         key = write_relationship(database, document, text)
         relationships.update(key, None, document)
-    database.executescript("DROP TABLE old_twins; DROP TABLE old_relationships; COMMIT")
+    for statement in ("DROP TABLE old_twins", "DROP TABLE old_relationships", "COMMIT"):
+        database.execute(statement)
 
 
 def write_twin(database: sqlite3.Connection, twin_id: str, model: str, text: str) -> int:
