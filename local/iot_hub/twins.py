@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import orjson
+
 from local.iot_hub import errors
 from local.iot_hub.devices import Json
 
@@ -155,10 +157,16 @@ def difference(old: Json, new: Json) -> Json:
     for name, value in new.items():
         before: object = old.get(name)
         if isinstance(value, dict) and isinstance(before, dict):
-            patch[name] = difference(cast(Json, before), cast(Json, value))
-        elif value is not None:
+            if inner := difference(cast(Json, before), cast(Json, value)):
+                patch[name] = inner
+        elif value is not None and not _same(before, cast("object", value)):
             patch[name] = value
     return patch | {name: None for name in old if new.get(name) is None}
+
+
+def _same(one: object, other: object) -> bool:
+    """Equality as JSON has it: true is no 1."""
+    return orjson.dumps(one) == orjson.dumps(other)
 
 
 def _marked(metadata: Json, patch: Json, mark: Json) -> Json:
