@@ -7,9 +7,21 @@ from dataclasses import dataclass
 import orjson
 from pydantic import BaseModel
 
+from millwright.alarm_rules import compiled_rules
 from millwright.model_cards import Cards, card_of
-from millwright.quantities import limit_rule, overridden
-from shared.contracts.factory import Binding, Factory, Line, Machine, MachineClass, Rule, Shift, Site
+from millwright.quantities import overridden
+from shared.contracts.factory import (
+    Binding,
+    Factory,
+    Line,
+    Machine,
+    MachineClass,
+    Rule,
+    RuleOverride,
+    ScoreRule,
+    Shift,
+    Site,
+)
 from shared.contracts.model_card import ModelCard
 from shared.contracts.spec_documents import (
     ClassPart,
@@ -22,7 +34,6 @@ from shared.contracts.spec_documents import (
     site_document_id,
     source_document_id,
 )
-from shared.domain.alarms.rules import Rule as AlarmRule
 from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.domain.spec import Calendar, ModelBinding, ShiftPattern, SignalSpec
@@ -80,7 +91,7 @@ def lines_of(site: Site) -> Iterator[tuple[str | None, Line]]:
 
 
 def class_part(factory: Factory, name: str) -> ClassPart:
-    """A machine class with all its numbers. Raises BadQuantity as `limit_rule` does."""
+    """A machine class with all its numbers. Raises BadRule as `compiled` does."""
     kind = factory.classes[name]
     words = {} if kind.state_map is None else factory.state_maps[kind.state_map]
     return ClassPart(
@@ -89,7 +100,7 @@ def class_part(factory: Factory, name: str) -> ClassPart:
             SignalSpec(signal, spec.unit, spec.range[0], spec.range[1], spec.deadband)
             for signal, spec in kind.signals.items()
         ),
-        rules=_limit_rules(kind, kind.rules),
+        rules=compiled_rules(factory, kind, kind.rules),
         ideal_cycle_ms={
             product: round(cycles[name] * 1000)
             for product, spec in factory.products.items()
@@ -107,13 +118,23 @@ def class_part(factory: Factory, name: str) -> ClassPart:
 def machine_rules(kind: MachineClass, line: Line, machine: Machine) -> list[Rule] | None:
     """The machine's rules after its line and it itself changed some; None when neither did."""
     changes = [*line.rules, *machine.rules]
-    if not {rule.id for rule in kind.rules} & {change.id for change in changes}:
-        return None
     rules = {rule.id: rule for rule in kind.rules}
+    before = dict(rules)
     for change in changes:
-        if change.id in rules:
+        if not isinstance(change, RuleOverride):
+            if has_signals(kind, change):
+                rules[change.id] = change
+        elif change.id in rules:
             rules[change.id] = overridden(rules[change.id], change)
-    return list(rules.values())
+    return None if rules == before else list(rules.values())
+
+
+def has_signals(kind: MachineClass, rule: Rule) -> bool:
+    """Whether a line's own rule is about machines of this class: they have what it watches."""
+    named = (getattr(rule, "signal", None), getattr(rule, "target_signal", None))
+    if isinstance(rule, ScoreRule) and rule.model not in {binding.model for binding in kind.models}:
+        return False
+    return all(name in kind.signals for name in named if name is not None)
 
 
 def calendar(site: Site) -> Calendar:
@@ -164,10 +185,6 @@ def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) ->
 
 def _number(value: float | str, codes: Mapping[str, float]) -> float:
     return codes[value] if isinstance(value, str) else float(value)
-
-
-def _limit_rules(kind: MachineClass, rules: list[Rule]) -> tuple[AlarmRule, ...]:
-    return tuple(limit_rule(rule, kind.signals[rule.signal].unit) for rule in rules if rule.enabled)
 
 
 def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], cards: Cards) -> SiteVersion:
@@ -246,6 +263,6 @@ def _machine(factory: Factory, line: Line, machine: Machine, cards: Cards) -> Ma
         feeds=tuple(machine.feeds),
         attributes=machine.attributes,
         models=tuple(model_binding(binding, machine, card_of(binding, cards)) for binding in kind.models),
-        rules=None if rules is None else _limit_rules(kind, rules),
+        rules=None if rules is None else compiled_rules(factory, kind, rules),
         ideal_cycle_ms={product: round(s * 1000) for product, s in machine.ideal_cycle_s.items()},
     )

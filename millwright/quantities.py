@@ -4,8 +4,6 @@ import re
 
 from shared.contracts.factory import Quantity, Rule, RuleOverride
 from shared.contracts.units import UNITS, UnitClash, conversion
-from shared.domain.alarms.rules import Limit
-from shared.domain.alarms.rules import Rule as AlarmRule
 
 _QUANTITY = re.compile(r"([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?) ?(\S+)")
 
@@ -53,32 +51,5 @@ def overridden(rule: Rule, override: RuleOverride) -> Rule:
     changes = {name: value for name, value in override if value is not None}
     if changes.keys() & {"clear", "deadband"}:
         changes = {"clear": None, "deadband": None, **changes}
-    return rule.model_copy(update=changes)
-
-
-def limit_rule(rule: Rule, unit: str) -> AlarmRule:
-    """The rule in the signal's unit. Raises BadQuantity, also when it could never clear."""
-    limit = value_in(rule.limit, unit)
-    if (rule.clear is None) == (rule.deadband is None):
-        raise BadQuantity("a rule says either `clear` or `deadband`")
-    if rule.clear is not None:
-        clear = value_in(rule.clear, unit)
-        deadband = limit - clear if rule.kind == "high" else clear - limit
-        if deadband < 0:
-            side = "below" if rule.kind == "high" else "above"
-            raise BadQuantity(
-                f"clear {rule.clear} must be {side} the limit {rule.limit} of a {rule.kind} alarm"
-            )
-    else:
-        assert rule.deadband is not None
-        deadband = difference_in(rule.deadband, unit)
-        if deadband < 0:
-            raise BadQuantity(f"deadband {rule.deadband} is negative: the alarm would clear beyond its limit")
-    return AlarmRule(
-        rule_id=rule.id,
-        condition=Limit(rule.kind, rule.signal, limit, round(deadband, 9)),
-        on_delay_ms=round(rule.delay_s * 1000),
-        priority=rule.priority,
-        consequence=rule.consequence,
-        response=rule.response,
-    )
+    known = {name: value for name, value in changes.items() if name in type(rule).model_fields}
+    return rule.model_copy(update=known)

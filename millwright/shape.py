@@ -104,13 +104,15 @@ def _problem(place: Path, mistakes: list[ErrorDetails]) -> Problem:
             return Problem(place, f"{where}: there is no such key", _did_you_mean(str(place[-1])))
         case "missing":
             return Problem(place[:-1], f"{where} is missing", f"add `{place[-1]}`")
-        case "literal_error":
-            expected = str(mistake.get("ctx", {}).get("expected", ""))
-            close = get_close_matches(
-                str(mistake["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "), 1
-            )
+        case "literal_error" | "union_tag_invalid":
+            context = mistake.get("ctx", {})
+            expected = str(context.get("expected", context.get("expected_tags", "")))
+            given = str(context.get("tag", mistake["input"]))
+            if "tag" in context:
+                place, where = (*place, "kind"), written((*place, "kind"))
+            close = get_close_matches(given, expected.replace("'", "").replace(" or ", ", ").split(", "), 1)
             remedy = f"did you mean {close[0]}?" if close else f"use {expected}"
-            return Problem(place, f"{where}: {mistake['input']!r} is not one of {expected}", remedy)
+            return Problem(place, f"{where}: {given!r} is not one of {expected}", remedy)
         case _:
             words = " or ".join(dict.fromkeys(_in_words(each) for each in mistakes))
             return Problem(place, f"{where}: {words}", "" if len(mistakes) > 1 else _given(mistake))

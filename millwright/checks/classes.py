@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
+from millwright.checks.alarm_rules import cycle_problems, rule_problems
 from millwright.checks.names import repeated, unknown
 from millwright.model_cards import Cards, card_of
-from millwright.quantities import BadQuantity, limit_rule
 from millwright.source import Path, Problem
-from shared.contracts.factory import Binding, Factory, MachineClass, Rule, Signal
+from shared.contracts.factory import Binding, Factory, MachineClass, Signal
 from shared.contracts.units import UNITS, unit_of_name
-from shared.domain.alarms.rules import Limit
 from shared.domain.features import problems as feature_problems
 from shared.domain.packml import STATES_BY_WORD
 
@@ -22,7 +21,8 @@ def class_problems(factory: Factory, cards: Cards | None) -> Iterator[Problem]:
             yield from _signal_problems(signal, spec, (*at, "signals", signal))
         yield from repeated("rule", ((rule.id, (*at, "rules", i, "id")) for i, rule in enumerate(kind.rules)))
         for index, rule in enumerate(kind.rules):
-            yield from rule_problems(rule, kind, (*at, "rules", index))
+            yield from rule_problems(factory, kind, rule, (*at, "rules", index))
+        yield from cycle_problems(kind.rules, at)
         for index, binding in enumerate(kind.models):
             yield from _binding_problems(binding, kind, cards, (*at, "models", index))
         if kind.state_map is not None and kind.state_map not in factory.state_maps:
@@ -31,50 +31,6 @@ def class_problems(factory: Factory, cards: Cards | None) -> Iterator[Problem]:
             yield Problem((*at, "twin_model"), f"{kind.twin_model} is no DTMI", "write dtmi:company:Name;1")
     yield from _product_problems(factory)
     yield from _state_map_problems(factory)
-
-
-def rule_problems(
-    rule: Rule, kind: MachineClass, at: Path, said: tuple[str, ...] | None = None
-) -> Iterator[Problem]:
-    """What is wrong with a rule; `said` names the keys that the place at hand gives."""
-    signal = kind.signals.get(rule.signal)
-    if signal is None:
-        yield unknown("signal", rule.signal, kind.signals, (*at, "signal"))
-        return
-    if signal.unit not in UNITS:
-        return
-    keys = said or ("limit", "clear", "deadband")
-    given = [key for key in keys if key in ("limit", "clear", "deadband") and getattr(rule, key) is not None]
-    place = (*at, next((key for key in reversed(given)), "limit"))
-    try:
-        compiled = limit_rule(rule, signal.unit)
-    except BadQuantity as exc:
-        yield Problem(
-            _blamed(str(exc), rule, at, place), f"rule {rule.id}: {exc}", f"{rule.signal} is in {signal.unit}"
-        )
-        return
-    low, high = signal.range
-    assert isinstance(compiled.condition, Limit)
-    if not low < compiled.condition.limit < high:
-        yield Problem(
-            (*at, "limit"),
-            f"rule {rule.id} can never trip: {rule.limit} is not inside the plausible range "
-            f"of {rule.signal}, {low:g} to {high:g} {signal.unit}",
-            "values outside the range are bad, never alarms: widen the range or change the limit",
-        )
-    elif compiled.condition.deadband >= high - low:
-        yield Problem(
-            place, f"rule {rule.id} can never clear: its deadband is wider than the range", "make it smaller"
-        )
-
-
-def _blamed(message: str, rule: Rule, at: Path, otherwise: Path) -> Path:
-    """The key whose value the message quotes."""
-    for key in ("clear", "deadband", "limit"):
-        value = getattr(rule, key)
-        if isinstance(value, str) and value in message:
-            return (*at, key)
-    return otherwise
 
 
 def _signal_problems(name: str, signal: Signal, at: Path) -> Iterator[Problem]:

@@ -3,12 +3,22 @@
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from millwright.checks.classes import rule_problems
+from millwright.checks.alarm_rules import cycle_problems, rule_problems
 from millwright.checks.names import repeated, unknown
+from millwright.documents import has_signals
 from millwright.places import lines_at, machines_at
 from millwright.quantities import overridden
 from millwright.source import Path, Problem
-from shared.contracts.factory import Binding, Factory, Line, Machine, MachineClass, RuleOverride, Site
+from shared.contracts.factory import (
+    Binding,
+    Factory,
+    Line,
+    Machine,
+    MachineClass,
+    RuleChange,
+    RuleOverride,
+    Site,
+)
 
 
 def machine_problems(factory: Factory) -> Iterator[Problem]:
@@ -29,7 +39,7 @@ def machine_problems(factory: Factory) -> Iterator[Problem]:
             for binding in kind.models:
                 yield from _attribute_problems(binding, machine, at)
             if line.rules or machine.rules:
-                yield from _rule_problems(kind, line, machine, at)
+                yield from _rule_problems(factory, kind, line, machine, at)
 
 
 def _device_problems(
@@ -95,26 +105,59 @@ def _line_rule_problems(factory: Factory, line: Line, at: Path) -> Iterator[Prob
         if machine.machine_class in factory.classes
         for rule in factory.classes[machine.machine_class].rules
     }
+    kinds = [
+        factory.classes[machine.machine_class]
+        for machine in line.machines
+        if machine.machine_class in factory.classes
+    ]
     for index, change in enumerate(line.rules):
-        if change.id not in known:
+        if not isinstance(change, RuleOverride):
+            if not any(has_signals(kind, change) for kind in kinds):
+                yield Problem(
+                    (*at, "rules", index),
+                    f"rule {change.id}: no machine of the line has what it watches",
+                    "name a signal or a model of theirs",
+                )
+        elif change.id not in known:
             yield unknown("rule", change.id, known, (*at, "rules", index, "id"))
     yield from repeated("rule", ((change.id, (*at, "rules", i, "id")) for i, change in enumerate(line.rules)))
 
 
-def _rule_problems(kind: MachineClass, line: Line, machine: Machine, at: Path) -> Iterator[Problem]:
+def _rule_problems(
+    factory: Factory, kind: MachineClass, line: Line, machine: Machine, at: Path
+) -> Iterator[Problem]:
     rules = {rule.id: rule for rule in kind.rules}
     line_at = at[:-2]
-    changes: list[tuple[RuleOverride, Path]] = [
-        *((change, (*line_at, "rules", i)) for i, change in enumerate(line.rules) if change.id in rules),
+    changes: list[tuple[RuleChange, Path]] = [
+        *((change, (*line_at, "rules", i)) for i, change in enumerate(line.rules)),
         *((change, (*at, "rules", i)) for i, change in enumerate(machine.rules)),
     ]
     for change, place in changes:
+        of_line = place[: len(line_at)] == line_at and place[:-2] != at
+        if not isinstance(change, RuleOverride):
+            if of_line and not has_signals(kind, change):
+                continue
+            if change.id in rules:
+                yield Problem(
+                    (*place, "id"), f"rule id {change.id} is taken", "leave out `kind` to change that rule"
+                )
+            rules[change.id] = change
+            yield from rule_problems(factory, kind, change, place)
+            continue
         rule = rules.get(change.id)
         if rule is None:
-            yield unknown("rule", change.id, rules, (*place, "id"))
+            if not of_line:
+                yield unknown("rule", change.id, rules, (*place, "id"))
             continue
+        for key in _given(change):
+            if key not in type(rule).model_fields:
+                yield Problem(
+                    (*place, key), f"rule {rule.id} is of kind {rule.kind} and has no {key}", "leave it out"
+                )
         rules[change.id] = overridden(rule, change)
-        yield from rule_problems(rules[change.id], kind, place, _given(change))
+        yield from rule_problems(factory, kind, rules[change.id], place, _given(change))
+    if rules.keys() != {rule.id for rule in kind.rules}:
+        yield from cycle_problems(list(rules.values()), at)
 
 
 def _given(change: RuleOverride) -> tuple[str, ...]:

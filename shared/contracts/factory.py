@@ -5,11 +5,12 @@ the lines of the file.
 """
 
 from datetime import date, time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from shared.contracts.profile import Profile
+from shared.domain.alarms.rules import RULES_MAX
 from shared.domain.packml import PackMLState, TimeCategory
 
 type Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$")]
@@ -80,25 +81,150 @@ class Signal(Described):
     """A change of more than this is worth a twin update."""
 
 
-class Rule(Described):
-    """A limit alarm (ISA-18.2)."""
+class RuleBase(Described):
+    """What all alarm rules say (ISA-18.2). Durations are event time."""
 
     id: Id
-    signal: SignalName
-    kind: Literal["high", "low"]
-    limit: Quantity
-    deadband: Quantity | None = None
-    """How far inside the limit the value must return; or say `clear`."""
-    clear: Quantity | None = None
-    """The value at which the alarm returns to normal; or say `deadband`."""
-    delay_s: NotNegative = 0.0
-    """How long the limit must be exceeded, in event time."""
     priority: Priority
     consequence: Text
     """What happens if nobody acts."""
     response: Text
     """What the operator does."""
+    respond_within_min: Positive | None = None
+    """How long there is to prevent the consequence."""
+    alarm_class: Text = "process"
+    """How the alarm is administered: process, quality, safety ..."""
+    delay_s: NotNegative = 0.0
+    """How long the condition must hold before the alarm is raised."""
+    off_delay_s: NotNegative = 0.0
+    """How long it must have returned before the alarm is cleared."""
+    latching: bool = False
+    """Stays until somebody resets it."""
+    realarm_min: Positive | None = None
+    """Acknowledged and still there after so long: raised again."""
+    states: list[StateWord] = []  # pyright: ignore[reportUnknownVariableType]  # made from the enum
+    """Suppressed by design in all other states; left out: applies in all."""
+    products: list[Id] = []
+    """Applies only while these are made."""
+    schedule: Literal["always", "planned"] = "always"
+    """planned: only in shifts, outside their breaks."""
+    shelve_max_h: Positive = 12.0
+    """How long an operator may shelve it at once."""
     enabled: bool = True
+
+
+class _Banded(RuleBase):
+    deadband: Quantity | None = None
+    """How far inside the limit the value must return: a distance, or a percentage of the range."""
+    adjustable: Annotated[list[Quantity], Field(min_length=2, max_length=2)] | None = None
+    """[lowest, highest] limit that may be set at run time; left out: none."""
+
+
+class LimitRule(_Banded):
+    """A signal beyond a limit."""
+
+    kind: Literal["highHigh", "high", "low", "lowLow"]
+    signal: SignalName
+    limit: Quantity
+    clear: Quantity | None = None
+    """The value at which the alarm returns to normal; or say `deadband`."""
+
+
+class DeviationRule(_Banded):
+    """A signal too far from a target: a value, or the set-point signal."""
+
+    kind: Literal["deviation"]
+    signal: SignalName
+    limit: Quantity
+    """The largest distance."""
+    target: Quantity | None = None
+    target_signal: SignalName | None = None
+
+
+class RateRule(_Banded):
+    """A signal that changes too fast. The unit of `limit` is a minute's change."""
+
+    kind: Literal["rateOfChange"]
+    signal: SignalName
+    limit: Quantity
+    direction: Literal["rising", "falling", "either"] = "either"
+    window_s: Annotated[float, Field(ge=12, le=86_400)] = 60.0
+
+
+class CounterRule(_Banded):
+    """Too many or too few units a minute."""
+
+    kind: Literal["counterRate"]
+    counter: Literal["good", "reject", "total"]
+    limit: Quantity
+    """`12`, `12 1/min` or `0.2 Hz`."""
+    direction: Literal["above", "below"] = "below"
+    window_s: Annotated[float, Field(ge=12, le=86_400)] = 300.0
+
+
+class StateRule(RuleBase):
+    """The machine is in a state, or stopped for a reason; how long is `delay_s`."""
+
+    kind: Literal["state"]
+    in_states: list[StateWord] = []  # pyright: ignore[reportUnknownVariableType]  # likewise
+    reasons: list[Id] = []
+
+
+class SilenceRule(RuleBase):
+    """Nothing arrives: of the machine or, while the machine reports, of one signal. By arrival time."""
+
+    kind: Literal["silence"]
+    after_s: Positive
+    signal: SignalName | None = None
+
+
+class FrozenRule(RuleBase):
+    """A signal that keeps coming but does not move."""
+
+    kind: Literal["frozen"]
+    signal: SignalName
+    after_s: Positive
+    tolerance: Quantity = 0.0
+
+
+class ScoreRule(_Banded):
+    """A maintenance model's probability."""
+
+    kind: Literal["score"]
+    model: Id
+    limit: Annotated[float, Field(gt=0, lt=1)]
+
+
+class OeeRule(_Banded):
+    """A figure of the running shift below a ratio or outside its band; how long is `delay_s`."""
+
+    kind: Literal["oee"]
+    figure: Literal["oee", "availability", "effectiveness", "quality"] = "oee"
+    below: Annotated[float, Field(gt=0, le=2)] | None = None
+    band: Literal["yellow", "red"] | None = None
+    """yellow: below the green band. red: below the yellow one."""
+
+
+class ExpressionRule(RuleBase):
+    """Comparisons combined by and, or, not: `temperature_c > 85 °C and state == Execute`."""
+
+    kind: Literal["expression"]
+    when: Text
+
+
+type Rule = Annotated[
+    LimitRule
+    | DeviationRule
+    | RateRule
+    | CounterRule
+    | StateRule
+    | SilenceRule
+    | FrozenRule
+    | ScoreRule
+    | OeeRule
+    | ExpressionRule,
+    Field(discriminator="kind"),
+]
 
 
 class RuleOverride(Described):
@@ -108,11 +234,38 @@ class RuleOverride(Described):
     limit: Quantity | None = None
     deadband: Quantity | None = None
     clear: Quantity | None = None
+    target: Quantity | None = None
+    tolerance: Quantity | None = None
+    adjustable: Annotated[list[Quantity], Field(min_length=2, max_length=2)] | None = None
+    below: Annotated[float, Field(gt=0, le=2)] | None = None
+    when: Text | None = None
+    window_s: Annotated[float, Field(ge=12, le=86_400)] | None = None
+    after_s: Positive | None = None
     delay_s: NotNegative | None = None
+    off_delay_s: NotNegative | None = None
+    latching: bool | None = None
+    realarm_min: Positive | None = None
+    states: list[StateWord] | None = None
+    products: list[Id] | None = None
+    schedule: Literal["always", "planned"] | None = None
+    shelve_max_h: Positive | None = None
+    alarm_class: Text | None = None
     priority: Priority | None = None
     consequence: Text | None = None
     response: Text | None = None
+    respond_within_min: Positive | None = None
     enabled: bool | None = None
+
+
+def _rule_or_override(value: Any) -> str:
+    has_kind = "kind" in value if isinstance(value, dict) else not isinstance(value, RuleOverride)
+    return "rule" if has_kind else "override"
+
+
+type RuleChange = Annotated[
+    Annotated[Rule, Tag("rule")] | Annotated[RuleOverride, Tag("override")], Discriminator(_rule_or_override)
+]
+"""A rule of a line's or a machine's own, which says its `kind`, or a change of one of the class."""
 
 
 class ModelAttribute(Described):
@@ -150,7 +303,7 @@ class MachineClass(Described):
     """Longest gap between readings that the last state is taken to hold through."""
     close_after_h: Positive = 24.0
     """A shift is closed when nothing arrived for this long."""
-    rules: list[Rule] = []
+    rules: Annotated[list[Rule], Field(max_length=RULES_MAX)] = []
     models: list[Binding] = []
     ideal_cycle_s: Positive | None = None
     """Ideal seconds for one unit while no product is named."""
@@ -192,14 +345,14 @@ class Machine(Described):
     attributes: dict[str, Finite | Text] = Field(default_factory=dict[str, float | str])
     ideal_cycle_s: dict[Id, Positive] = Field(default_factory=dict[str, float])
     """Product -> seconds, where this machine differs from its class."""
-    rules: list[RuleOverride] = []
+    rules: list[RuleChange] = []
 
 
 class Line(Described):
     id: Id
     name: Text
     machines: Annotated[list[Machine], Field(min_length=1)]
-    rules: list[RuleOverride] = []
+    rules: list[RuleChange] = []
 
 
 class Area(Described):
