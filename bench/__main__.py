@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import cost, fold, growth, pipeline, reference, report
+from bench import cost, factories, fold, growth, pipeline, reference, report
 from bench.surroundings import load_average
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +30,7 @@ class Size:
     machines: int = 300
     fold_machines: int = 1_000
     due: int = 100_000
+    factory_machines: int = 10_000
     sizes: tuple[int, ...] = growth.SIZES
     cadences: tuple[tuple[float, int], ...] = cost.CADENCES
     readings: tuple[int, ...] = (5, 1)
@@ -37,7 +38,15 @@ class Size:
 
 
 TINY = Size(
-    seconds=2, machines=6, fold_machines=6, due=20, sizes=(), cadences=((1, 10),), readings=(5,), passes=1
+    seconds=2,
+    machines=6,
+    fold_machines=6,
+    due=20,
+    factory_machines=6,
+    sizes=(),
+    cadences=((1, 10),),
+    readings=(5,),
+    passes=1,
 )
 """Exercises everything and says nothing about speed."""
 
@@ -86,12 +95,17 @@ def run_growth(size: Size, known: dict[str, Any]) -> dict[str, Any]:
     return {"flows": [asdict(flow) for flow in flows], "due": asdict(growth.due(machines=size.due))}
 
 
+def run_factory(size: Size, known: dict[str, Any]) -> dict[str, Any]:
+    return {"factories": asdict(factories.measure(machines=size.factory_machines))}
+
+
 PARTS: dict[str, Callable[[Size, dict[str, Any]], dict[str, Any]]] = {
     "fold": run_fold,
     "pipeline": run_pipeline,
     "reference": run_reference,
     "cost": run_cost,
     "growth": run_growth,
+    "factory": run_factory,
 }
 
 

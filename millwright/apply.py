@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from millwright.bulk import BULK_FROM
 from millwright.described import described, twin_ids
 from millwright.documents import SiteVersion
-from millwright.graph import GraphChange, difference
+from millwright.graph import Graph, GraphChange, difference
 from millwright.ontology import Ontology
 from millwright.twin_service import TwinService
 from millwright.versions import SiteChange, dropped, plan, point, retire, write
@@ -29,6 +30,7 @@ class Change:
     sites: list[SiteChange]
     graph: GraphChange
     ontology: Ontology
+    wanted: Graph
     dropped: list[SiteVersion]
     """Applied sites of the same enterprise that the description no longer has."""
 
@@ -53,7 +55,7 @@ async def compare(
     gone = await dropped(documents, versions)
     before = [*gone, *(site.before for site in sites if site.before is not None)]
     former = {name for version in before for name in twin_ids(version)}
-    return Change(sites, difference(await twins.graph(), wanted, former=former), ontology, gone)
+    return Change(sites, difference(await twins.graph(), wanted, former=former), ontology, wanted, gone)
 
 
 async def carry_out(
@@ -78,11 +80,7 @@ async def carry_out(
     for number, site in enumerate(new, start=1):
         await write(documents, site)  # 1
         progress("specs", number, len(new))
-    await twins.change(
-        change.graph,
-        change.ontology,
-        _counted(progress, "twins and relationships", change.graph.count),  # 2
-    )
+    await _change_graph(change, twins, progress)  # 2
     for site in new:
         await _tell(site, describe, progress)  # 3
     if prune:
@@ -91,6 +89,24 @@ async def carry_out(
             await retire(documents, version)
     for site in new:
         await point(documents, site)  # 5
+
+
+async def _change_graph(change: Change, twins: TwinService, progress: Progress) -> None:
+    """Large graphs by an import job, where there is a container for its file, else one by one.
+
+    What a job did not take, or one that an interrupted run left behind did take, is found by
+    looking again, and told in the service's words when it is tried by itself.
+    """
+    graph = change.graph
+    if twins.bulk is not None and len(graph.twins) + len(graph.relationships) >= BULK_FROM:
+        progress("import job", 0, 1)
+        whole = not await twins.bulk.settled() and await twins.bulk(graph, change.ontology)
+        progress("import job", 1, 1)
+        if whole:
+            graph = replace(graph, models=[], twins=[], relationships=[])
+        else:
+            graph = difference(await twins.graph(), change.wanted)
+    await twins.change(graph, change.ontology, _counted(progress, "twins and relationships", graph.count))
 
 
 def _counted(progress: Progress, what: str, total: int) -> Callable[[], None]:

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
+from millwright.bulk import AzureBlobs, Blobs, BulkImport, LocalBlobs
 from millwright.twin_service import TwinService
 from shared.adapters.containers import DATABASE
 from shared.adapters.cosmos import CosmosDocuments, cosmos_client
@@ -19,6 +21,9 @@ COSMOS_SETTING = "MILLWRIGHT_COSMOS_ENDPOINT"
 DATABASE_SETTING = "MILLWRIGHT_COSMOS_DATABASE"
 TWINS_SETTING = "MILLWRIGHT_DIGITAL_TWINS_URL"
 """As the function app has them (shared/settings.py)."""
+
+CONTAINER_SETTING = "MILLWRIGHT_IMPORT_CONTAINER"
+"""`https://ACCOUNT.blob.core.windows.net/CONTAINER`: large graphs are imported through it."""
 
 
 class NotConfigured(Exception):
@@ -36,6 +41,10 @@ class Target:
     cosmos_key: str | None = None
     token: str | None = None
     ca: str | None = None
+    import_container: str | None = None
+    """URL of a blob container for import jobs' files; without one there are none."""
+    local_blobs: str | None = None
+    """The folder that stands for blob storage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ def local_target(folder: Path) -> Target:
             cosmos_key=found["cosmosKey"],
             token="local",
             ca=found["ca"],
+            local_blobs=found.get("digitalTwinsBlobs"),
         )
     except FileNotFoundError as exc:
         raise NotConfigured(f"{path} does not exist: start the local cloud with `make run`") from exc
@@ -72,7 +82,13 @@ def azure_target() -> Target:
             "or give --local DIR for a local cloud"
         )
     database = os.environ.get(DATABASE_SETTING) or DATABASE
-    return Target("Azure", os.environ[COSMOS_SETTING], os.environ[TWINS_SETTING], database)
+    return Target(
+        "Azure",
+        os.environ[COSMOS_SETTING],
+        os.environ[TWINS_SETTING],
+        database,
+        import_container=os.environ.get(CONTAINER_SETTING) or None,
+    )
 
 
 @asynccontextmanager
@@ -83,6 +99,21 @@ async def connected(target: Target) -> AsyncGenerator[Connected]:
         documents = await stack.enter_async_context(
             CosmosDocuments(cosmos_client(target.cosmos, target.cosmos_key or identity), target.database)
         )
-        trust = {} if target.ca is None else {"transport": transport(connection_verify=target.ca)}
-        client = DigitalTwinsClient(target.digital_twins, identity, **trust)
-        yield Connected(documents, TwinService(await stack.enter_async_context(client)))
+        trusted = True if target.ca is None else target.ca
+        client = await stack.enter_async_context(
+            DigitalTwinsClient(target.digital_twins, identity, transport=transport(connection_verify=trusted))
+        )
+        blobs = await _blobs(target, identity, stack)
+        bulk = None
+        if blobs is not None:
+            sending = await stack.enter_async_context(transport(connection_verify=trusted))
+            bulk = BulkImport(target.digital_twins, identity, blobs, sending)
+        yield Connected(documents, TwinService(client, bulk))
+
+
+async def _blobs(target: Target, identity: AsyncTokenCredential, stack: AsyncExitStack) -> Blobs | None:
+    if target.local_blobs is not None:
+        return LocalBlobs(Path(target.local_blobs))
+    if target.import_container is not None:
+        return AzureBlobs(target.import_container, identity, await stack.enter_async_context(transport()))
+    return None

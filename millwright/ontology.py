@@ -19,6 +19,7 @@ class Ontology:
 
     def __init__(self, interfaces: Iterable[Interface]) -> None:
         self.interfaces = {interface["@id"]: interface for interface in interfaces}
+        self._components: dict[str, list[str]] = {}
 
     @classmethod
     def shipped(cls, folder: Path) -> "Ontology":
@@ -36,6 +37,11 @@ class Ontology:
 
     def components(self, model: str) -> list[str]:
         """Names of a model's components, inherited ones included: all must be given at creation."""
+        if model not in self._components:
+            self._components[model] = self._found_components(model)
+        return self._components[model]
+
+    def _found_components(self, model: str) -> list[str]:
         interface = self.interfaces[model]
         extends = interface.get("extends", [])
         parents = cast(list[str], [extends] if isinstance(extends, str) else extends)

@@ -11,8 +11,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
+from millwright.bulk import BulkImport
 from millwright.graph import Graph, GraphChange, Relationship, Twin, Value
 from millwright.ontology import Interface, Ontology
+from millwright.wire import relationship_body, twin_body
 from shared.adapters.answers import translated
 from shared.ports import Refused, Unavailable
 
@@ -31,8 +33,10 @@ ROWS_PER_PAGE = 1000
 class TwinService:
     """Reads the graph and carries out changes. Raises Unavailable and Refused."""
 
-    def __init__(self, client: DigitalTwinsClient) -> None:
+    def __init__(self, client: DigitalTwinsClient, bulk: BulkImport | None = None) -> None:
+        """`bulk`: for large graphs; without it every twin and relationship is a request of its own."""
         self._client = client
+        self.bulk = bulk
 
     async def graph(self) -> Graph:
         """The graph that is: of twins their plain properties, components and metadata aside."""
@@ -77,9 +81,7 @@ class TwinService:
             await _each(generation, partial(self._delete_twin, change.surplus_ends), done)
 
     async def _create_twin(self, ontology: Ontology, twin: Twin) -> None:
-        body: dict[str, Any] = {"$metadata": {"$model": twin.model}, **twin.properties}
-        for component in ontology.components(twin.model):
-            body[component] = {"$metadata": {}}
+        body = twin_body(twin, ontology)
         with translated(f"twin {twin.id}"):
             try:
                 await self._client.upsert_digital_twin(
@@ -101,14 +103,14 @@ class TwinService:
         with translated(f"relationship {one.source} {one.id}"):
             try:
                 await self._client.upsert_relationship(
-                    one.source, one.id, _body(one), match_condition=MatchConditions.IfMissing
+                    one.source, one.id, relationship_body(one), match_condition=MatchConditions.IfMissing
                 )
             except ResourceExistsError:
-                await self._client.upsert_relationship(one.source, one.id, _body(one))
+                await self._client.upsert_relationship(one.source, one.id, relationship_body(one))
 
     async def _put_relationship(self, one: Relationship) -> None:
         with translated(f"relationship {one.source} {one.id}"):
-            await self._client.upsert_relationship(one.source, one.id, _body(one))
+            await self._client.upsert_relationship(one.source, one.id, relationship_body(one))
 
     async def _delete_twin(self, ends: Mapping[str, Sequence[Relationship]], twin_id: str) -> None:
         for one in ends[twin_id]:
@@ -140,16 +142,6 @@ def _plain(found: Mapping[str, Any]) -> dict[str, Value]:
         name: value
         for name, value in found.items()
         if not name.startswith("$") and isinstance(value, (str, int, float))
-    }
-
-
-def _body(one: Relationship) -> dict[str, Any]:
-    return {
-        "$relationshipId": one.id,
-        "$sourceId": one.source,
-        "$relationshipName": one.name,
-        "$targetId": one.target,
-        **one.properties,
     }
 
 

@@ -21,7 +21,7 @@ from millwright.__main__ import app
 from millwright.connect import connected, local_target
 from millwright.described import described
 from millwright.documents import site_versions
-from millwright.factory_file import load
+from millwright.factory_file import load, parse
 from millwright.graph import Graph, Twin, difference
 from millwright.ontology import Ontology
 from shared.adapters.containers import ensure
@@ -205,6 +205,28 @@ async def test_a_stale_comparison_leaves_live_values_alone(cloud: Path) -> None:
         found = await there.twins.graph()
         assert difference(await there.twins.graph(), wanted).count == 0
     assert found.twins[live.id].properties["temperatureC"] == 41.5
+
+
+async def test_a_large_graph_goes_through_an_import_job(cloud: Path) -> None:
+    """The job makes what requests one by one would make, and says so when it did not."""
+    text = SMART.read_text(encoding="utf-8").replace("LINE-", "BULK-").replace("GRAZ", "BULK")
+    factory = parse(text.replace("id: MILLWRIGHT", "id: BULK-CO").encode(), None, file="f.yaml")
+    wanted, ontology = described(site_versions(factory, {}), Ontology.shipped(ROOT / "dtdl"))
+    async with connected(local_target(cloud)) as there:
+        bulk = there.twins.bulk
+        assert bulk is not None
+        change = difference(await there.twins.graph(), wanted)
+        assert len(change.twins) == len(wanted.twins)
+        assert await bulk(change, ontology)
+        assert difference(await there.twins.graph(), wanted).count == 0
+        assert not await bulk.settled()
+        strange = replace(
+            change,
+            models=[],
+            twins=[Twin("BULK-X", "dtmi:millwright:Sensor;1", {"colour": 1})],
+            relationships=[],
+        )
+        assert not await bulk(strange, ontology)
 
 
 def test_an_apply_that_was_killed_is_completed_by_running_it_again(cloud: Path) -> None:
