@@ -139,7 +139,7 @@ def _statement(
     if pushed:
         terms.append(f"({pushed.sql})")
         bound += pushed.arguments
-    request.indexes.provide(container, request.scope, pushed, [path for path, _ in order])
+    indexed = request.indexes.provide(container, request.scope, pushed, [path for path, _ in order])
     keys: list[tuple[str, bool]] = []
     for path, descending in order:
         typed = pushed is not None and path in pushed.typed
@@ -156,6 +156,10 @@ def _statement(
         resume, values = _resume(keys, [*after.keys, after.seq], inclusive=after.emitted > 0)
         terms.append(resume)
         bound += values
+    if indexed and not order:
+        # Sort the numbers that the index finds, then read the bodies of one page: SQLite would sort bodies.
+        found = f"SELECT seq FROM {container.table} WHERE {' AND '.join(terms)}"
+        return f"SELECT seq, body FROM {container.table} WHERE seq IN ({found}) ORDER BY seq", bound
     columns = ", ".join(["seq", "body", *(sql for sql, _ in keys[:-1])])
     by = ", ".join(f"{sql} DESC" if descending else sql for sql, descending in keys)
     return f"SELECT {columns} FROM {container.table} WHERE {' AND '.join(terms)} ORDER BY {by}", bound

@@ -28,23 +28,24 @@ class Indexes:
 
     def provide(
         self, container: Container, scope: Scope, condition: Condition | None, order: Sequence[Path]
-    ) -> None:
-        """Make the index that this query wants, unless one serves it or it would not pay."""
+    ) -> bool:
+        """Make the index that this query wants if it pays; whether an index serves the query now."""
         columns = _columns(container, scope, condition, order)
         if not columns:
-            return
+            return False
         made = self._made.get(container.table)
         if made is None:
             made = self._made[container.table] = self._existing(container)
-        if len(made) >= MOST or any(one[: len(columns)] == columns for one in made):
-            return
-        if not self._worthwhile(container, scope):
-            return
+        if any(one[: len(columns)] == columns for one in made):
+            return True
+        if len(made) >= MOST or not self._worthwhile(container, scope):
+            return False
         name = f"{container.table}_by_{hashlib.sha256(repr(columns).encode()).hexdigest()[:16]}"
         self._connection.execute(
             f"CREATE INDEX IF NOT EXISTS {name} ON {container.table}({', '.join(columns)})"
         )
         made.append(columns)
+        return True
 
     def _existing(self, container: Container) -> list[tuple[str, ...]]:
         """Columns of the indexes that earlier runs made, read back from their definitions."""
