@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel
 
 from millwright.alarm_rules import compiled_rules
+from millwright.calendars import bands, calendar, line_oee
 from millwright.model_cards import Cards, card_of
 from millwright.quantities import overridden
 from shared.contracts.factory import (
@@ -19,7 +20,6 @@ from shared.contracts.factory import (
     Rule,
     RuleOverride,
     ScoreRule,
-    Shift,
     Site,
 )
 from shared.contracts.model_card import ModelCard
@@ -36,10 +36,7 @@ from shared.contracts.spec_documents import (
 )
 from shared.domain.feature_recipe import FeaturePlan
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
-from shared.domain.spec import Calendar, ModelBinding, ShiftPattern, SignalSpec
-
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAY_MIN = 1440
+from shared.domain.spec import Bands, ModelBinding, SignalSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +109,11 @@ def class_part(factory: Factory, name: str) -> ClassPart:
         silence_ms=round(kind.silence_s * 1000),
         close_after_ms=round(kind.close_after_h * 3_600_000),
         counter_modulus=kind.counter_modulus,
+        counter_fastest_ms=round((kind.counter_fastest_s or 0) * 1000),
+        counter_restart=kind.counter_restart,
+        minor_stop_ms=round(kind.minor_stop_s * 1000),
+        startup_ms=round(kind.startup_s * 1000),
+        state_reasons={STATES_BY_WORD[word.lower()]: code for word, code in kind.state_reasons.items()},
     )
 
 
@@ -135,34 +137,6 @@ def has_signals(kind: MachineClass, rule: Rule) -> bool:
     if isinstance(rule, ScoreRule) and rule.model not in {binding.model for binding in kind.models}:
         return False
     return all(name in kind.signals for name in named if name is not None)
-
-
-def calendar(site: Site) -> Calendar:
-    """The site's calendar in minutes after local midnight."""
-    return Calendar(site.time_zone, tuple(map(shift_pattern, site.shifts)), frozenset(site.holidays))
-
-
-def shift_pattern(shift: Shift) -> ShiftPattern:
-    """A shift on one scale of minutes: what is before its start belongs to the next day."""
-    start = minute(shift.start)
-
-    def after(clock: str, *, at_least: int) -> int:
-        return minute(clock) + (_DAY_MIN if minute(clock) < at_least else 0)
-
-    breaks = tuple(
-        (begin, begin + (minute(pause.end) - minute(pause.start)) % _DAY_MIN)
-        for pause in shift.breaks
-        for begin in (after(pause.start, at_least=start),)
-    )
-    weekdays = tuple(sorted({_WEEKDAYS.index(day) for day in shift.days}))
-    return ShiftPattern(
-        shift.id, weekdays, start, after(shift.end, at_least=start + 1), tuple(sorted(breaks))
-    )
-
-
-def minute(clock: str) -> int:
-    """Minutes after midnight of `hh:mm`."""
-    return int(clock[:2]) * 60 + int(clock[3:])
 
 
 def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) -> ModelBinding:
@@ -202,7 +176,9 @@ def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], c
         classes={name: part for name, part in classes.items() if name in used},
         products={product: spec.name for product, spec in factory.products.items()},
         reasons={
-            code: ReasonPart(category=TimeCategory(reason.category), texts=reason.texts)
+            code: ReasonPart(
+                category=TimeCategory(reason.category), texts=reason.texts, maintenance=reason.maintenance
+            )
             for code, reason in factory.stop_reasons.items()
         },
         profiles={name: factory.profiles[name] for name in sorted(set(devices.values()))},
@@ -213,6 +189,12 @@ def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], c
         lines=tuple(line.id for _, line in pairs),
         green_ratio=factory.oee.green_ratio,
         yellow_ratio=factory.oee.yellow_ratio,
+        line_oee={line.id: line_oee(factory, site, area, line) for area, line in pairs},
+        bands=bands(factory, site, (factory.enterprise.id, site.id)),
+        area_bands={
+            area.id: bands(factory, site, (factory.enterprise.id, site.id, area.id)) for area in site.areas
+        },
+        enterprise_bands=bands(factory, site, (factory.enterprise.id,)),
     )
     return SiteVersion(
         document,
@@ -249,11 +231,23 @@ def _line(factory: Factory, site: Site, area: str | None, line: Line, cards: Car
         version=1,
         name=line.name,
         area_id=area,
-        machines={machine.id: _machine(factory, line, machine, cards) for machine in line.machines},
+        machines={
+            machine.id: _machine(
+                factory,
+                line,
+                machine,
+                cards,
+                bands=bands(factory, site, (factory.enterprise.id, site.id, area, line.id, machine.id)),
+            )
+            for machine in line.machines
+        },
+        calendar=calendar(site, line) if line.calendar_exceptions else None,
     )
 
 
-def _machine(factory: Factory, line: Line, machine: Machine, cards: Cards) -> MachinePart:
+def _machine(
+    factory: Factory, line: Line, machine: Machine, cards: Cards, *, bands: tuple[Bands, ...]
+) -> MachinePart:
     kind = factory.classes[machine.machine_class]
     rules = machine_rules(kind, line, machine)
     return MachinePart(
@@ -265,4 +259,5 @@ def _machine(factory: Factory, line: Line, machine: Machine, cards: Cards) -> Ma
         models=tuple(model_binding(binding, machine, card_of(binding, cards)) for binding in kind.models),
         rules=None if rules is None else compiled_rules(factory, kind, rules),
         ideal_cycle_ms={product: round(s * 1000) for product, s in machine.ideal_cycle_s.items()},
+        bands=bands,
     )

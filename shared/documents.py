@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 from shared.alarm_documents import Journalled, alarm_fields, journals
 from shared.domain import effects as fx
 from shared.domain.inputs import Reading
-from shared.domain.oee import band, kpis
 from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
 from shared.events import event
 from shared.instants import iso, iso_or_none
+from shared.oee_documents import bucket_document, elements_document, oee_ratios
 from shared.ports import Create, Document, Operation, SetFields, Upsert
 
 READING = TypeAdapter(Reading)
@@ -60,6 +60,8 @@ def render(
                 journalled.append(effect)
             case fx.OeeMeasured():
                 _put(upserts, oee_document(spec, effect.elements))
+            case fx.PageClosed():
+                _put(upserts, ledger_document(spec, effect))
             case fx.TwinChanged():
                 _put(upserts, twin_document(spec, effect))
             case fx.MinuteClosed():
@@ -133,23 +135,8 @@ def twin_document(spec: MachineSpec, twin: fx.TwinChanged) -> Document:
 
 def oee_figures(spec: MachineSpec, elements: fx.OeeElements) -> Document:
     """The ratios behind a machine's bucket, with their bounds and band."""
-    return oee_ratios(elements, green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
-
-
-def oee_ratios(elements: fx.OeeElements, *, green_ratio: float, yellow_ratio: float) -> Document:
-    """The ratios that follow from elements, those of one bucket or the sum of many."""
-    figures = kpis(elements)
-    return {
-        "shiftId": elements.shift_id,
-        "final": elements.final,
-        "availability": _ratio(figures.availability),
-        "effectiveness": _ratio(figures.effectiveness),
-        "quality": _ratio(figures.quality),
-        "oee": _ratio(figures.oee),
-        "upperBound": _ratio(figures.upper_bound),
-        "coverage": _ratio(figures.coverage),
-        "band": band(figures, green_ratio=green_ratio, yellow_ratio=yellow_ratio),
-    }
+    green_ratio, yellow_ratio = spec.bands_at(elements.start)
+    return oee_ratios(elements, green_ratio=green_ratio, yellow_ratio=yellow_ratio)
 
 
 def health_figures(health: fx.Health) -> Document:
@@ -176,20 +163,27 @@ def oee_document(spec: MachineSpec, elements: fx.OeeElements) -> Document:
     return {
         **_document(spec, f"oee:{elements.shift_id}", "oee"),
         "bucketId": f"{spec.machine_id}:{elements.shift_id}",
+        **bucket_document(elements),
+        **oee_figures(spec, elements),
+    }
+
+
+def ledger_document(spec: MachineSpec, page: fx.PageClosed) -> Document:
+    """A page of the ledger: its intervals, and what they and the units made in them sum to."""
+    elements = page.elements
+    return {
+        **_document(spec, f"ledger:{iso(elements.start)}", "ledger"),
+        "shiftId": elements.shift_id,
         "start": iso(elements.start),
         "end": iso(elements.end),
-        "measuredAt": iso(elements.measured_at),
-        "elements": {
-            "timesMs": {str(kind): spent for kind, spent in elements.times_ms.items()},
-            "goodCount": elements.good_count,
-            "rejectCount": elements.reject_count,
-            "idealMs": elements.ideal_ms,
-            "unpricedCount": elements.unpriced_count,
-            "rejects": elements.rejects,
-        },
+        "elements": elements_document(elements),
         "resetCount": elements.reset_count,
-        "lateCount": elements.late_count,
-        **oee_figures(spec, elements),
+        "version": elements.version,
+        "flags": elements.flags,
+        "intervals": [
+            [iso(start), iso(end), str(kind), state.word, reason, product, order, failure]
+            for start, end, kind, state, reason, product, order, failure in page.intervals
+        ],
     }
 
 
@@ -309,7 +303,3 @@ def _late(spec: MachineSpec, kept: fx.LateKept) -> Document:
         "counts": {"good": reading.good, "reject": reading.reject, "rejects": reading.rejects},
         "signals": reading.signals,
     }
-
-
-def _ratio(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

@@ -88,7 +88,7 @@ def _event(spec: MachineSpec, n: int, kind: str, at: int, data: Document) -> Doc
 def _oee(spec: MachineSpec, measured: fx.OeeMeasured) -> Document:
     """The summable elements, so that a consumer can add machines up before it divides."""
     elements = measured.elements
-    data = {
+    data: Document = {
         "bucketId": f"{spec.machine_id}:{elements.shift_id}",
         "shiftId": elements.shift_id,
         "timesMs": {str(kind): spent for kind, spent in elements.times_ms.items()},
@@ -96,8 +96,11 @@ def _oee(spec: MachineSpec, measured: fx.OeeMeasured) -> Document:
         "rejectCount": elements.reject_count,
         "idealMs": elements.ideal_ms,
         "lateCount": elements.late_count,
+        "version": elements.version,
     }
-    kind = "oee.shiftclosed" if elements.final else "oee.bucketmeasured"
+    kind = "oee.bucketmeasured"
+    if elements.final:
+        kind = "oee.shiftclosed" if elements.version == 1 else "oee.shiftrestated"
     return _event(spec, measured.n, kind, elements.measured_at, data)
 
 

@@ -52,7 +52,7 @@ def compile_machine(site: SiteDocument, line: LineDocument, machine_id: str) -> 
         version=line.version,
         devices=machine.devices,
         signals=kind.signals,
-        calendar=site.calendar,
+        calendar=line.calendar or site.calendar,
         rules=kind.rules if machine.rules is None else machine.rules,
         models=machine.models,
         ideal_cycle_ms=kind.ideal_cycle_ms | machine.ideal_cycle_ms,
@@ -64,6 +64,13 @@ def compile_machine(site: SiteDocument, line: LineDocument, machine_id: str) -> 
         counter_modulus=kind.counter_modulus,
         green_ratio=site.green_ratio,
         yellow_ratio=site.yellow_ratio,
+        bands=machine.bands,
+        counter_fastest_ms=kind.counter_fastest_ms,
+        counter_restart=kind.counter_restart,
+        minor_stop_ms=kind.minor_stop_ms,
+        startup_ms=kind.startup_ms,
+        state_reasons=kind.state_reasons,
+        maintenance={code: reason.maintenance for code, reason in site.reasons.items() if reason.maintenance},
     )
 
 

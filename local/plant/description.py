@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from millwright.documents import calendar
+from millwright.calendars import calendar
 from millwright.factory_file import load
 from shared.contracts.factory import Factory, Line, Machine
 from shared.domain.packml import TimeCategory

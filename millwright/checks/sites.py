@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from zoneinfo import available_timezones
 
+from millwright.calendars import minute, shift_pattern
 from millwright.checks.names import repeated, unknown
-from millwright.documents import minute, shift_pattern
 from millwright.places import lines_at, machines_at
 from millwright.source import Path, Problem
 from shared.contracts.factory import Factory, Shift, Site

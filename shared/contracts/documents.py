@@ -114,6 +114,18 @@ class OeeFigures(Contract):
     )
 
 
+class Made(Contract):
+    """What was made of one product for one order."""
+
+    product: str
+    order: str
+    production_ms: Count
+    good_count: Count
+    reject_count: Count
+    rework_count: Count
+    ideal_ms: Count
+
+
 class OeeElements(Contract):
     """What ratios are made of. Sum these over machines, then divide; never average ratios."""
 
@@ -123,6 +135,18 @@ class OeeElements(Contract):
     ideal_ms: Count = Field(description="Units made times the ideal cycle time of their product.")
     unpriced_count: Count = Field(description="Units of products without an ideal cycle time.")
     rejects: dict[str, Count] = Field(description="Rejected units by reason.")
+    rework_count: Count = Field(0, description="Units to be worked again, neither good nor rejected.")
+    ideal_good_ms: Count = Field(0, description="The good units' part of `idealMs`.")
+    startup_count: Count = Field(0, description="Of the rejects, those soon after a stop.")
+    startup_ideal_ms: Count = 0
+    failure_count: Count = Field(0, description="Unplanned stops that began, minor ones left out.")
+    corrective_ms: Count = Field(0, description="Time in stop reasons that are corrective maintenance.")
+    preventive_ms: Count = 0
+    losses_ms: dict[str, Count] = Field(
+        default_factory=dict[str, int],
+        description="`category/reason` -> time that was no production; `category/` is without a reason.",
+    )
+    made: list[Made] = Field(default_factory=list[Made], description="By product and order.")
 
 
 class Health(Contract):
@@ -272,11 +296,39 @@ class OeeBucket(OeeFigures):
     elements: OeeElements
     reset_count: Count = Field(description="Counters that started again.")
     late_count: Count = Field(description="Readings that came too late to be folded.")
+    version: Annotated[int, Field(ge=1)] = Field(1, description="Grows when a closed bucket changes.")
+    flags: dict[str, Count] = Field(
+        default_factory=dict[str, int],
+        description="What was wrong with the data -> how often, or how many units (docs/oee.md).",
+    )
 
 
 class OeeDocument(InMachines, OeeBucket):
     type: Literal["oee"]
     bucket_id: str
+
+
+type LedgerInterval = Annotated[
+    tuple[At, At, TimeCategory, State, str | None, str, str, bool],
+    Field(description="[start, end, category, state, reason, product, order, a failure begins]."),
+]
+
+
+class LedgerDocument(InMachines):
+    """A page of a machine's ledger: at most one hour that is known of, within one shift.
+
+    Pages tile a machine's time, and their elements sum to those of its shifts.
+    """
+
+    type: Literal["ledger"]
+    shift_id: str
+    start: At
+    end: At
+    elements: OeeElements
+    reset_count: Count
+    version: Annotated[int, Field(ge=1)]
+    flags: dict[str, Count]
+    intervals: list[LedgerInterval]
 
 
 class Stop(OfMachine):
@@ -469,7 +521,7 @@ class ReconcileDocument(Contract):
     last_drift_at: At | None
 
 
-type Level = Literal["line", "site", "enterprise"]
+type Level = Literal["line", "area", "site", "enterprise"]
 
 
 class Child(Contract):
@@ -489,9 +541,12 @@ class InScopes(Contract):
 
 
 class ScopeOeeDocument(InScopes, OeeBucket):
-    """One shift of a line, site or enterprise: the sum of its children's elements."""
+    """One shift of a line, area, site or enterprise: the sum of its children's elements."""
 
     type: Literal["oee"]
+    counted_machine: str | None = Field(
+        None, description="The machine whose OEE the line's is; left out: the sum of all machines."
+    )
 
 
 class ScopeStatusDocument(InScopes):
@@ -512,6 +567,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "alarm": AlarmDocument,
     "journal": JournalDocument,
     "oee": OeeDocument,
+    "ledger": LedgerDocument,
     "stop": StopDocument,
     "prediction": PredictionDocument,
     "minutes": MinutesDocument,

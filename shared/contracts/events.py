@@ -4,7 +4,7 @@ Consumers tell repetitions by `id`. A breaking change is a new version in the ty
 """
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
@@ -93,6 +93,7 @@ class OeeData(OfMachine):
     reject_count: Count
     ideal_ms: Count
     late_count: Count
+    version: Annotated[int, Field(ge=1)] = Field(1, description="Grows when a closed shift changes.")
 
 
 class PredictionData(OfMachine):
@@ -155,6 +156,10 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.stop.ended.v1": (StopEndedData, "A stop ended."),
     "millwright.oee.bucketmeasured.v1": (OeeData, "OEE elements of a shift so far."),
     "millwright.oee.shiftclosed.v1": (OeeData, "OEE elements of a shift that is over."),
+    "millwright.oee.shiftrestated.v1": (
+        OeeData,
+        "A closed shift changed: a reading came too late, or an operator classified a stop.",
+    ),
     "millwright.prediction.made.v1": (PredictionData, "A maintenance model gave its verdict."),
     "millwright.prediction.thresholdcrossed.v1": (
         PredictionData,

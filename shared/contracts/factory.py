@@ -71,6 +71,8 @@ class StopReason(Described):
     category: Category
     texts: dict[str, Text]
     """Language -> what people read."""
+    maintenance: Literal["corrective", "preventive"] | None = None
+    """Set where the stop is maintenance: time for the corrective maintenance ratio."""
 
 
 class Signal(Described):
@@ -311,6 +313,16 @@ class MachineClass(Described):
     """A state map of this file, for vendors' words."""
     counter_modulus: Annotated[int, Field(gt=1)] | None = None
     """Counters roll over to 0 after modulus - 1; left out: a lower value is a reset."""
+    counter_fastest_s: Positive | None = None
+    """No unit takes less time than this: counters that grow faster are not believed, and flagged."""
+    counter_restart: Literal["zero", "baseline"] = "zero"
+    """After a lower value: `zero`, it has counted up from 0; `baseline`, from nobody knows where."""
+    minor_stop_s: NotNegative = 0.0
+    """An unplanned stop shorter than this is a minor one; 0: only what stop reasons call minor."""
+    startup_s: NotNegative = 0.0
+    """Rejects within this time after a stop are start-up rejects."""
+    state_reasons: dict[StateWord, Id] = Field(default_factory=dict[str, str])
+    """The stop reason of a state that comes without one."""
 
 
 class Break(Described):
@@ -327,6 +339,32 @@ class Shift(Described):
     start: Clock
     end: Clock
     breaks: list[Break] = []
+
+
+class ShiftChange(Described):
+    """Other shifts from a date on."""
+
+    first_day: Day
+    """The local date from which they start, until the next change."""
+    shifts: list[Shift]
+
+
+class CalendarException(Described):
+    """Other shifts on one date: overtime, a half day, or none."""
+
+    day: Day
+    shifts: list[Shift] = []
+    """Instead of the usual ones, whatever `days` they name; none: a day off."""
+
+
+class Target(Described):
+    """Limits of the colours for one scope, from a date on."""
+
+    scope: Id
+    """A machine, line, area, site or the enterprise; what is below it and has none of its own follows."""
+    first_day: Day
+    green_ratio: Annotated[float, Field(gt=0, le=1)]
+    yellow_ratio: Annotated[float, Field(gt=0, le=1)]
 
 
 class Device(Described):
@@ -353,6 +391,12 @@ class Line(Described):
     name: Text
     machines: Annotated[list[Machine], Field(min_length=1)]
     rules: list[RuleChange] = []
+    oee_by: Literal["sum", "bottleneck", "last"] = "sum"
+    """What the line's OEE is: the sum of its machines, its bottleneck's, or its last machine's."""
+    bottleneck: Id | None = None
+    """The machine that sets the line's pace."""
+    calendar_exceptions: list[CalendarException] = []
+    """Where this line differs from its site on a date."""
 
 
 class Area(Described):
@@ -369,6 +413,10 @@ class Site(Described):
     shifts: Annotated[list[Shift], Field(min_length=1)]
     holidays: list[Day] = []
     """Local dates on which no shift starts."""
+    shift_changes: list[ShiftChange] = []
+    """Other shifts from later dates on."""
+    calendar_exceptions: list[CalendarException] = []
+    """Overtime, half days: other shifts on single dates. They count before holidays."""
     areas: list[Area] = []
     lines: list[Line] = []
     devices: dict[Id, Device] = Field(default_factory=dict[str, Device])
@@ -401,6 +449,8 @@ class Automation(Described):
 class Bands(Described):
     green_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
     yellow_ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
+    targets: list[Target] = []
+    """Other limits for parts of the enterprise, or from a date on."""
 
 
 class Factory(Described):

@@ -22,7 +22,7 @@ from shared.contracts.factory import Automation, Notification
 from shared.contracts.profile import Profile
 from shared.domain.alarms.rules import Rule
 from shared.domain.packml import PackMLState, TimeCategory
-from shared.domain.spec import Calendar, ModelBinding, SignalSpec
+from shared.domain.spec import Bands, Calendar, ModelBinding, SignalSpec
 
 
 def _sorted_holidays(calendar: Calendar, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -66,6 +66,7 @@ class ReasonPart(_Document):
 
     category: TimeCategory
     texts: dict[str, str]
+    maintenance: str | None = None
 
 
 class ClassPart(_Document):
@@ -80,6 +81,11 @@ class ClassPart(_Document):
     silence_ms: int
     close_after_ms: int
     counter_modulus: int | None = None
+    counter_fastest_ms: int = 0
+    counter_restart: str = "zero"
+    minor_stop_ms: int = 0
+    startup_ms: int = 0
+    state_reasons: dict[PackMLState, str] = Field(default_factory=dict[PackMLState, str])
 
 
 class MachinePart(_Document):
@@ -95,6 +101,19 @@ class MachinePart(_Document):
     """All its rules, where line or machine change any; None: the class's."""
     ideal_cycle_ms: dict[str, int] = Field(default_factory=dict[str, int])
     """Added to the class's."""
+    bands: tuple[Bands, ...] = ()
+    """Its limits of the colours from their dates on, those of the scopes above included."""
+
+
+class LineOee(_Document):
+    """How a line's OEE is made of its machines'."""
+
+    machine: str | None = None
+    """The machine whose OEE it is; None: the sum of all."""
+    first: str | None = None
+    """The machine that units come to first."""
+    area: str | None = None
+    bands: tuple[Bands, ...] = ()
 
 
 class SiteDocument(_Document):
@@ -121,6 +140,10 @@ class SiteDocument(_Document):
     lines: tuple[str, ...]
     green_ratio: float
     yellow_ratio: float
+    line_oee: dict[str, LineOee] = Field(default_factory=dict[str, LineOee])
+    bands: tuple[Bands, ...] = ()
+    area_bands: dict[str, tuple[Bands, ...]] = Field(default_factory=dict[str, tuple[Bands, ...]])
+    enterprise_bands: tuple[Bands, ...] = ()
 
 
 class LineDocument(_Document):
@@ -133,6 +156,8 @@ class LineDocument(_Document):
     name: str
     area_id: str | None
     machines: dict[str, MachinePart]
+    calendar: Annotated[Calendar, WrapSerializer(_sorted_holidays)] | None = None
+    """Its own, where it differs from the site's."""
 
 
 class SourceDocument(_Document):

@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 type Name = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 """An id or a code. Bounded, because it ends up in documents and indexes."""
 
-type Count = Annotated[int, Field(ge=0, lt=2**63)]
+type Count = Annotated[int, Field(ge=0, lt=2**53)]
+"""Numbers in Cosmos DB are doubles: whole up to here."""
 
 RFC_3339 = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$"
 """An instant with offset. A pattern, because lenient parsers also take bare numbers for instants."""
@@ -42,6 +43,12 @@ class Counts(_Message):
 
     good: Count | None = Field(None, description="Good units since the counter last started at 0.")
     reject: Count | None = Field(None, description="Rejected units since the counter last started at 0.")
+    rework: Count | None = Field(
+        None, description="Units to be worked again, neither good nor rejected, since the counter began."
+    )
+    total: Count | None = Field(
+        None, description="All units made; stands for `good` where that is left out, and checks it else."
+    )
     rejects: dict[Name, Count] = Field(
         default_factory=dict[str, int],
         max_length=64,

@@ -62,7 +62,11 @@ class Origin:
         good, reject, rejects = (
             (None, None, {}) if counts is None else (counts.good, counts.reject, counts.rejects)
         )
+        more = (
+            () if counts is None or counts.rework is counts.total is None else (counts.rework, counts.total)
+        )
         content = (
+            *more,
             self.device_id,
             machine_id,
             at,
@@ -93,6 +97,7 @@ class Origin:
                 reject,
                 rejects,
                 message.signals,
+                *more,
             ),
             word,
         )
@@ -115,7 +120,13 @@ def as_message(decoded: Decoded) -> bytes:
     """The v1 message that a reading amounts to, to be sent again as it is."""
     reading = decoded.reading
     state = decoded.word if reading.state is None else reading.state.word
-    counts = {"good": reading.good, "reject": reading.reject, "rejects": reading.rejects or None}
+    counts = {
+        "good": reading.good,
+        "reject": reading.reject,
+        "rework": reading.rework,
+        "total": reading.total,
+        "rejects": reading.rejects or None,
+    }
     message = {
         "machineId": decoded.machine_id,
         "timestamp": (_EPOCH + reading.at * _MS).isoformat(timespec="milliseconds"),

@@ -1,12 +1,12 @@
 """Which shift an instant belongs to: wall-clock patterns turned into intervals of UTC milliseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from shared.domain.spec import Calendar
+from shared.domain.spec import Calendar, ShiftPattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,22 @@ def segment_at(calendar: Calendar, at: int) -> Segment:
 
     Shift borders follow the site's wall clock: a night shift over the end of daylight saving is
     an hour longer. Shift ids are `<local start date>.<shift>`. Time between shifts is cut at local
-    midnight, so that a stretch is the same whichever of its instants one asks for.
+    midnight, so that a stretch is the same whichever of its instants one asks for. Of two shifts
+    that overlap (overtime planned into the one before) the later begins when the earlier ends.
     """
     day = datetime.fromtimestamp(at / 1000, tz=UTC).astimezone(ZoneInfo(calendar.zone)).date()
     start, end = (_instant(calendar.zone, day + timedelta(days=offset), 0) for offset in (0, 1))
+    reached = floor = -1
+    shift_id = None
     for offset in (-1, 0):
         for segment in _segments_of_day(calendar, day + timedelta(days=offset)):
+            if segment.shift_id != shift_id:
+                shift_id, floor = segment.shift_id, reached
+            if segment.end <= floor:
+                continue
+            if segment.shift_start < floor:
+                segment = replace(segment, start=max(segment.start, floor), shift_start=floor)
+            reached = segment.end
             if at < segment.start:
                 return Segment(start, segment.start, None, start, segment.start, False)
             if at < segment.end:
@@ -44,12 +54,8 @@ def segment_at(calendar: Calendar, at: int) -> Segment:
 @lru_cache(maxsize=4096)
 def _segments_of_day(calendar: Calendar, day: date) -> tuple[Segment, ...]:
     """The segments of the shifts that start on a local date, in order."""
-    if day.isoformat() in calendar.holidays:
-        return ()
     segments: list[Segment] = []
-    for pattern in sorted(calendar.shifts, key=lambda shift: shift.start_minute):
-        if day.weekday() not in pattern.weekdays:
-            continue
+    for pattern in sorted(_patterns(calendar, day), key=lambda shift: shift.start_minute):
         borders = [pattern.start_minute]
         for pause in sorted(pattern.breaks):
             borders.extend(pause)
@@ -62,6 +68,26 @@ def _segments_of_day(calendar: Calendar, day: date) -> tuple[Segment, ...]:
                     Segment(start, end, shift_id, instants[0], instants[-1], planned=index % 2 == 0)
                 )
     return tuple(segments)
+
+
+def _patterns(calendar: Calendar, day: date) -> list[ShiftPattern]:
+    """The shifts that start on a local date."""
+    name = day.isoformat()
+    for exception in calendar.exceptions:
+        if exception.day == name:
+            return list(exception.shifts)
+    if name in calendar.holidays:
+        return []
+    shifts = calendar.shifts
+    for change in calendar.changes:
+        if change.first_day <= name:
+            shifts = change.shifts
+    return [pattern for pattern in shifts if day.weekday() in pattern.weekdays]
+
+
+def day_start(zone: str, day: date) -> int:
+    """The instant at which a local date begins."""
+    return _instant(zone, day, 0)
 
 
 def _instant(zone: str, day: date, minute: int) -> int:

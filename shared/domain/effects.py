@@ -4,7 +4,7 @@ An effect that becomes a document or an event carries `n`, its number in the mac
 `machine:n` is the event's id, so a repeated run of the same inputs publishes the same ids.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.inputs import Reading
 from shared.domain.packml import PackMLState, TimeCategory
@@ -47,9 +47,26 @@ class Alarm:
     """`chattering` or `repeating`, once found out."""
 
 
+type Interval = tuple[int, int, TimeCategory, PackMLState, str | None, str, str, bool]
+"""(start, end, category, state, reason, product, order, whether a failure begins with it)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeElements:
+    """What was made of one product for one order."""
+
+    product: str
+    order: str
+    production_ms: int
+    good_count: int
+    reject_count: int
+    rework_count: int
+    ideal_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class OeeElements:
-    """The summable parts of OEE for one machine and shift. KPIs are derived, never stored apart."""
+    """The summable parts of OEE for one machine and stretch of time. KPIs are derived, never stored apart."""
 
     shift_id: str
     start: int
@@ -67,6 +84,25 @@ class OeeElements:
     late_count: int
     final: bool
     rejects: dict[str, int]
+    rework_count: int = 0
+    """Units to be worked again: neither good nor scrap. PQ = good + reject + rework."""
+    ideal_good_ms: int = 0
+    """The good units' part of `ideal_ms`."""
+    startup_count: int = 0
+    """Rejects soon after a stop, counted in `reject_count` as well."""
+    startup_ideal_ms: int = 0
+    failure_count: int = 0
+    """Unplanned stops that began, minor ones left out."""
+    corrective_ms: int = 0
+    preventive_ms: int = 0
+    """Time in stop reasons that are maintenance."""
+    losses_ms: dict[str, int] = field(default_factory=dict[str, int])
+    """`category/reason` -> time; `category/` without a reason."""
+    flags: dict[str, int] = field(default_factory=dict[str, int])
+    """What was wrong with the data -> how often, or how many units."""
+    made: tuple[MadeElements, ...] = ()
+    version: int = 1
+    """Grows when a closed bucket changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +267,21 @@ class StopEnded:
 
 @dataclass(frozen=True, slots=True)
 class OeeMeasured:
-    """A shift's elements so far; `final` on the last one."""
+    """A shift's elements so far; `final` once it is closed, of a higher version when that changes."""
 
     n: int
     elements: OeeElements
+
+
+@dataclass(frozen=True, slots=True)
+class PageClosed:
+    """A page of the ledger: at most one hour that is known of, with every interval of it.
+
+    The pages of a machine tile its time; a shift is the sum of its pages.
+    """
+
+    elements: OeeElements
+    intervals: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,6 +388,7 @@ type Effect = (
     | StopStarted
     | StopEnded
     | OeeMeasured
+    | PageClosed
     | GapClosed
     | MinuteClosed
     | ScoreRequested

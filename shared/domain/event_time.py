@@ -8,11 +8,14 @@ gives the same result.
 from bisect import insort
 from dataclasses import replace
 
-from shared.domain.accounting import account, change_state, count_late, count_units, enter
+from shared.domain.accounting import account, count_late, enter
+from shared.domain.counting import count_units
 from shared.domain.effects import LateKept
 from shared.domain.inputs import Reading
+from shared.domain.ledger import HOUR_MS
 from shared.domain.minutes import MINUTE_MS, close_minute
 from shared.domain.state import PANE_SUMS, Fold, Held
+from shared.domain.stops import judge, take_over, told
 from shared.domain.turn import Turn
 
 _LATE_KEYS_KEPT = 64
@@ -56,6 +59,10 @@ def hold(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         reading.rejects,
         tuple(values),
         bad,
+        reading.order,
+        reading.rework,
+        reading.total,
+        reading.device,
     )
     waiting = fold.waiting
     if not waiting or reading.at > waiting[-1].at:
@@ -125,12 +132,22 @@ def _fold(turn: Turn, held: Held) -> None:
         enter(turn, held.at)
     elif held.at > fold.at:
         _pass_time(turn, held.at)
-    if held.good is not None or held.reject is not None or held.rejects:
-        count_units(turn, held)
-    if held.product is not None:
-        fold.product = held.product
-    if held.state is not None and (held.state is not fold.state or held.reason != fold.reason):
-        change_state(turn, held)
+    page = fold.page
+    if page is not None and page.end < 0 and (page := turn.page) is not None:
+        page.end = held.at - held.at % HOUR_MS + HOUR_MS
+    part = told(turn, held)
+    if part is not fold.part:
+        judge(turn, part)
+    if (
+        held.good is not None
+        or held.reject is not None
+        or held.rejects
+        or held.total is not None
+        or held.rework is not None
+    ):
+        count_units(turn, held, part)
+    if part is not fold.part:
+        take_over(turn, held, part)
     fold.heard_at = held.at
 
     pane = fold.pane

@@ -41,6 +41,10 @@ class Reading:
     reject: int | None = None
     rejects: dict[str, int] = field(default_factory=dict[str, int])
     signals: dict[str, float] = field(default_factory=dict[str, float])
+    rework: int | None = None
+    """Units to be worked again."""
+    total: int | None = None
+    """All units made; checks the others, or stands for them where there is no good counter."""
 
 
 @dataclass(frozen=True, slots=True)

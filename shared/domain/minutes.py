@@ -3,8 +3,9 @@
 from itertools import batched
 
 from shared.domain import features
-from shared.domain.accounting import HOUR_MS, elements, has_figures
+from shared.domain.accounting import has_figures
 from shared.domain.effects import MinuteClosed, OeeMeasured, ScoreRequested, SignalAggregate
+from shared.domain.ledger import HOUR_MS, so_far
 from shared.domain.oee import shown_band
 from shared.domain.state import PANE_SUMS, Pane
 from shared.domain.turn import Turn
@@ -38,12 +39,13 @@ def close_minute(turn: Turn) -> None:
                 fold.scored_at = {**fold.scored_at, binding.model: at}
                 row = features.row(moving, recipe, at=at, maintained_at=state.maintained_at)
                 turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
-    if fold.bucket is not None and has_figures(fold.bucket):
-        measured = elements(fold.bucket, fold.at, final=False)
-        turn.effects.append(OeeMeasured(turn.number(), measured))
-        state.shown.pending = True
-        if shown_band(turn.spec, measured) != state.shown.band:
-            turn.urgent = True
+    if fold.bucket is not None:
+        measured = so_far(turn.spec, fold)
+        if has_figures(measured):
+            turn.effects.append(OeeMeasured(turn.number(), measured))
+            state.shown.pending = True
+            if shown_band(turn.spec, measured) != state.shown.band:
+                turn.urgent = True
     fold.pane = Pane.empty(len(pane.bad))
 
 

@@ -37,7 +37,7 @@ def kpis(elements: OeeElements) -> Kpis:
     busy = sum(times.values()) - times.get(TimeCategory.PLANNED_STOP, 0)
     busy -= times.get(TimeCategory.NOT_SCHEDULED, 0)
     production = times.get(TimeCategory.PRODUCTION, 0)
-    produced = elements.good_count + elements.reject_count
+    produced = elements.good_count + elements.reject_count + elements.rework_count
     availability = ratio(production, busy)
     effectiveness = None if elements.unpriced_count else ratio(elements.ideal_ms, production)
     quality = ratio(elements.good_count, produced)
@@ -71,28 +71,6 @@ def band(kpis: Kpis, *, green_ratio: float, yellow_ratio: float) -> str:
 
 
 def shown_band(spec: MachineSpec, elements: OeeElements) -> str:
-    """The band of a machine's bucket, by the limits of its site."""
-    return band(kpis(elements), green_ratio=spec.green_ratio, yellow_ratio=spec.yellow_ratio)
-
-
-def increment(last: int | None, new: int, modulus: int | None) -> tuple[int, bool]:
-    """(units counted since `last`, whether the counter was reset).
-
-    The first sample is a baseline. A lower value is a roll-over when the counter has a declared
-    modulus and the way over the top is shorter than the way back; else a reset that has counted
-    from 0 to the new value.
-
-    >>> increment(None, 7, None), increment(5, 7, None), increment(7, 2, None)
-    ((0, False), (2, False), (2, True))
-    >>> increment(65530, 4, 65536)
-    (10, False)
-    """
-    if last is None:
-        return 0, False
-    if new >= last:
-        return new - last, False
-    if modulus is not None and 0 <= new < modulus:
-        over = new + modulus - last
-        if over < last - new:
-            return over, False
-    return new, True
+    """The band of a machine's bucket, by the limits that held when it began."""
+    green_ratio, yellow_ratio = spec.bands_at(elements.start)
+    return band(kpis(elements), green_ratio=green_ratio, yellow_ratio=yellow_ratio)

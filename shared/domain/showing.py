@@ -1,8 +1,8 @@
 """What the twin should show: at once when it matters, measured values at most every ten seconds."""
 
-from shared.domain.accounting import elements
 from shared.domain.alarms.occurrences import summary
 from shared.domain.effects import Health, Measurement, TwinChanged
+from shared.domain.ledger import so_far
 from shared.domain.oee import shown_band
 from shared.domain.turn import Turn
 
@@ -39,9 +39,11 @@ def _write(turn: Turn, now: int) -> None:
     fold = state.fold
     shown = state.shown
     oee = None
-    if fold.bucket is not None and fold.bucket.times_ms:
-        oee = elements(fold.bucket, fold.at, final=False)
-        shown.band = shown_band(turn.spec, oee)
+    if fold.bucket is not None:
+        measured = so_far(turn.spec, fold)
+        if measured.times_ms:
+            oee = measured
+            shown.band = shown_band(turn.spec, oee)
     shown.version += 1
     shown.at = now
     shown.pending = False

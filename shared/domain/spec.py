@@ -56,13 +56,59 @@ class ShiftPattern:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarChange:
+    """Other shifts for days to come: a new pattern of the week takes effect."""
+
+    first_day: str
+    """The local date from which these shifts start, until the next change."""
+    shifts: tuple[ShiftPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarException:
+    """Other shifts on one date: overtime, a half day, a day off; none start when there are none."""
+
+    day: str
+    shifts: tuple[ShiftPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Calendar:
-    """When a site plans to produce. Wall-clock times follow the zone through daylight saving."""
+    """When a line plans to produce. Wall-clock times follow the zone through daylight saving.
+
+    What counts on a date, the most particular first: an exception, a holiday, the last change
+    before it, the usual shifts.
+    """
 
     zone: str
     shifts: tuple[ShiftPattern, ...]
     holidays: frozenset[str] = frozenset()
     """Local dates, `2026-12-25`, on which no shift starts."""
+    changes: tuple[CalendarChange, ...] = ()
+    """By `first_day`, oldest first."""
+    exceptions: tuple[CalendarException, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Limits of the colours that OEE is shown in, from an instant on."""
+
+    start: int
+    green_ratio: float
+    yellow_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRule:
+    """How a machine's cumulative counters behave; what they do else is told apart and flagged."""
+
+    modulus: int | None = None
+    """They roll over to 0 after modulus - 1; None: they never do."""
+    fastest_ms: int = 0
+    """No unit takes less time than this: growth beyond it is not believed. 0: not declared."""
+    restart: str = "zero"
+    """After a lower value that is no roll-over: `zero`, the counter began again and has counted up
+    to its new value; `baseline`, nobody knows where it began, so nothing is counted."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +140,31 @@ class MachineSpec:
     """Counters roll over to 0 after modulus - 1; None: a lower value is a reset."""
     green_ratio: float = 0.9
     yellow_ratio: float = 0.8
+    bands: tuple[Bands, ...] = ()
+    """Limits that took effect later than those two, oldest first."""
+    counter_fastest_ms: int = 0
+    """No unit takes less time than this; 0: not declared."""
+    counter_restart: str = "zero"
+    minor_stop_ms: int = 0
+    """An unplanned stop shorter than this counts as a minor stop; 0: only what reasons call minor."""
+    startup_ms: int = 0
+    """Rejects within this time after a stop ended are start-up rejects."""
+    state_reasons: dict[PackMLState, str] = field(default_factory=dict[PackMLState, str])
+    """The stop reason of a state that the machine reports without one."""
+    maintenance: dict[str, str] = field(default_factory=dict[str, str])
+    """Stop reason -> `corrective` or `preventive`."""
+
+    @cached_property
+    def counters(self) -> CounterRule:
+        return CounterRule(self.counter_modulus, self.counter_fastest_ms, self.counter_restart)
+
+    def bands_at(self, at: int) -> tuple[float, float]:
+        """Green and yellow ratio of an instant."""
+        found = (self.green_ratio, self.yellow_ratio)
+        for bands in self.bands:
+            if bands.start <= at:
+                found = (bands.green_ratio, bands.yellow_ratio)
+        return found
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from shared.domain.alarms.memory import Memory, Outage, SetPoint
 from shared.domain.calendar import Segment
-from shared.domain.effects import Alarm, Health
+from shared.domain.effects import Alarm, Health, Interval
 from shared.domain.features import FeatureState
 from shared.domain.packml import PackMLState, TimeCategory
 
@@ -29,37 +29,142 @@ class Held:
     values: tuple[float | None, ...]
     """None: not reported. Bad values come as None with the column in `bad`."""
     bad: tuple[int, ...]
+    order: str | None = None
+    rework: int | None = None
+    total: int | None = None
+    device: str = ""
 
 
 @dataclass(slots=True)
-class Bucket:
-    """A shift in the making."""
+class Made:
+    """What was made of one product for one order, and the production time it took."""
 
-    shift_id: str
-    start: int
-    end: int
+    product: str
+    order: str
+    production_ms: int = 0
+    good_count: int = 0
+    reject_count: int = 0
+    rework_count: int = 0
+    ideal_ms: int = 0
+
+
+@dataclass(slots=True)
+class Sums:
+    """What time and units add up to: the mutable twin of `effects.OeeElements`."""
+
     times_ms: dict[TimeCategory, int] = field(default_factory=dict[TimeCategory, int])
     good_count: int = 0
     reject_count: int = 0
     ideal_ms: int = 0
     unpriced_count: int = 0
     reset_count: int = 0
-    late_count: int = 0
+    rework_count: int = 0
+    ideal_good_ms: int = 0
+    startup_count: int = 0
+    startup_ideal_ms: int = 0
+    failure_count: int = 0
+    corrective_ms: int = 0
+    preventive_ms: int = 0
     rejects: dict[str, int] = field(default_factory=dict[str, int])
+    losses_ms: dict[str, int] = field(default_factory=dict[str, int])
+    """`category/reason` -> time."""
+    flags: dict[str, int] = field(default_factory=dict[str, int])
+    """What was wrong with the data -> how often, or how many units."""
+    made: dict[str, Made] = field(default_factory=dict[str, Made])
+    """By product and order."""
 
-    def clone(self) -> "Bucket":
-        return Bucket(
-            self.shift_id,
-            self.start,
-            self.end,
+    def clone(self) -> "Sums":
+        return Sums(
             dict(self.times_ms),
             self.good_count,
             self.reject_count,
             self.ideal_ms,
             self.unpriced_count,
             self.reset_count,
-            self.late_count,
+            self.rework_count,
+            self.ideal_good_ms,
+            self.startup_count,
+            self.startup_ideal_ms,
+            self.failure_count,
+            self.corrective_ms,
+            self.preventive_ms,
             dict(self.rejects) if self.rejects else {},
+            dict(self.losses_ms) if self.losses_ms else {},
+            dict(self.flags) if self.flags else {},
+            {
+                key: Made(
+                    m.product,
+                    m.order,
+                    m.production_ms,
+                    m.good_count,
+                    m.reject_count,
+                    m.rework_count,
+                    m.ideal_ms,
+                )
+                for key, m in self.made.items()
+            }
+            if self.made
+            else {},
+        )
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A shift in the making: the sums of its closed pages."""
+
+    shift_id: str
+    start: int
+    end: int
+    sums: Sums = field(default_factory=Sums)
+    late_count: int = 0
+    version: int = 1
+    """Grows when the bucket changes after it was closed."""
+
+    def clone(self) -> "Bucket":
+        return Bucket(self.shift_id, self.start, self.end, self.sums.clone(), self.late_count, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a machine says of itself; a stretch of time has one of it."""
+
+    state: PackMLState = PackMLState.UNDEFINED
+    reason: str | None = None
+    product: str = ""
+    order: str = ""
+
+
+@dataclass(slots=True)
+class Page:
+    """The stretch of the ledger that is being written: an hour at most of which something is known.
+
+    Its last interval is open: it reaches from `since` to wherever time is accounted to.
+    """
+
+    shift_id: str
+    start: int
+    end: int = -1
+    """The end of the hour of its first reading; -1 before one: silent hours share a page."""
+    intervals: list[Interval] = field(default_factory=list[Interval])
+    kind: TimeCategory | None = None
+    """Of the open interval; None: there is none."""
+    part: Part = field(default_factory=Part)
+    since: int = -1
+    failure: bool = False
+    """A failure begins with the open interval."""
+    sums: Sums = field(default_factory=Sums)
+
+    def clone(self) -> "Page":
+        return Page(
+            self.shift_id,
+            self.start,
+            self.end,
+            self.intervals[:],
+            self.kind,
+            self.part,
+            self.since,
+            self.failure,
+            self.sums.clone(),
         )
 
 
@@ -105,9 +210,6 @@ class Fold:
     seen: dict[str, int] = field(default_factory=dict[str, int])
     """Duplicate keys of readings not older than twice the lateness bound -> their time."""
     late_keys: list[str] = field(default_factory=list[str])
-    state: PackMLState = PackMLState.UNDEFINED
-    reason: str | None = None
-    product: str = ""
     good: int | None = None
     reject: int | None = None
     rejects: dict[str, int] = field(default_factory=dict[str, int])
@@ -124,8 +226,27 @@ class Fold:
     stop_reason: str | None = None
     scored_at: dict[str, int] = field(default_factory=dict[str, int])
     """Model -> event time of its last row. Replaced, never changed in place: clones share it."""
+    part: Part = field(default_factory=Part)
+    """State, reason, product and order as accounted; reason by rule where the machine gives none."""
+    page: Page | None = None
+    pending: list[tuple[int, Part]] = field(default_factory=list[tuple[int, Part]])
+    """An unplanned stop too young to tell from a minor one: its parts, by start. Not accounted yet.
+    Replaced, never changed in place."""
+    failing: bool = False
+    """Within a failure that is already counted."""
+    producing_at: int = -1
+    """When production last resumed."""
+    good_at: int = -1
+    reject_at: int = -1
+    rework: int | None = None
+    rework_at: int = -1
+    total: int | None = None
+    total_at: int = -1
+    count_device: str = ""
+    """The device that reported counters last."""
 
     def clone(self) -> "Fold":
+        """A copy to fold on. Page and bucket are shared until `Turn` is asked for them."""
         return Fold(
             self.pane.clone(),
             self.moving,
@@ -135,14 +256,11 @@ class Fold:
             self.waiting[:],
             dict(self.seen),
             self.late_keys[:] if self.late_keys else [],
-            self.state,
-            self.reason,
-            self.product,
             self.good,
             self.reject,
             dict(self.rejects) if self.rejects else {},
             self.segment,
-            self.bucket.clone() if self.bucket is not None else None,
+            self.bucket,
             self.closed[:] if self.closed else [],
             self.hour,
             self.stop_id,
@@ -150,6 +268,18 @@ class Fold:
             self.stop_category,
             self.stop_reason,
             self.scored_at,
+            self.part,
+            self.page,
+            self.pending,
+            self.failing,
+            self.producing_at,
+            self.good_at,
+            self.reject_at,
+            self.rework,
+            self.rework_at,
+            self.total,
+            self.total_at,
+            self.count_device,
         )
 
 

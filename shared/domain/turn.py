@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.domain.effects import Effect
 from shared.domain.spec import MachineSpec
-from shared.domain.state import MachineState
+from shared.domain.state import Bucket, MachineState, Page
 
 
 @dataclass(slots=True)
@@ -17,6 +17,27 @@ class Turn:
 
     bundle: int = 0
     """Number of the first change of an alarm by the current input; 0: none yet."""
+    owns_page: bool = False
+    owns_bucket: bool = False
+    """A cloned state shares its page and bucket with the original: most inputs change neither."""
+
+    @property
+    def page(self) -> Page | None:
+        """The ledger's open page, to be changed."""
+        fold = self.state.fold
+        if not self.owns_page and fold.page is not None:
+            fold.page = fold.page.clone()
+            self.owns_page = True
+        return fold.page
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """The running shift, to be changed."""
+        fold = self.state.fold
+        if not self.owns_bucket and fold.bucket is not None:
+            fold.bucket = fold.bucket.clone()
+            self.owns_bucket = True
+        return fold.bucket
 
     def number(self) -> int:
         """The next effect's number in the machine's life."""

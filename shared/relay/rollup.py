@@ -6,20 +6,23 @@ time: a child that comes twice is counted once.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.documents import oee_ratios
 from shared.domain.alarms.life_cycle import PRIORITIES
-from shared.domain.effects import OeeElements
-from shared.domain.packml import TimeCategory
-from shared.instants import instant
+from shared.domain.effects import MadeElements
+from shared.domain.kpi import nothing
+from shared.domain.kpi import total as sum_elements
+from shared.domain.ledger import OTHERS
+from shared.domain.spec import Bands
+from shared.oee_documents import bucket_document, elements_from, oee_ratios
 from shared.ports import Document
 
 OEE = "oee"
 STATUS = "status"
 STATUS_ID = "status"
 """Id of the scope's one document of how its machines are now; of OEE there is one a shift."""
+_MADE_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +42,13 @@ def contribution(document: Document) -> Entry:
     """What a machine's `oee` or `twin` document counts for.
 
     OEE has no version of its own: it grows with event time, becomes final once, and counts late
-    readings from then on.
+    readings from then on; whatever else changes it raises its version.
     """
     if document["type"] == OEE:
-        version = [document["measuredAt"], document["final"], document["lateCount"]]
-        names = ("start", "end", "measuredAt", "final", "elements", "resetCount", "lateCount")
-        return Entry(version, {name: document[name] for name in names})
+        restated = document.get("version", 1)
+        version = [document["measuredAt"], document["final"], document["lateCount"], restated]
+        names = ("start", "end", "measuredAt", "final", "elements", "resetCount", "lateCount", "flags")
+        return Entry(version, {name: document[name] for name in names if name in document})
     alarms = document["alarms"]
     health = document["health"]
     return Entry(
@@ -60,39 +64,67 @@ def contribution(document: Document) -> Entry:
     )
 
 
-def total(kind: str, children: Iterable[Document]) -> Document:
-    """The sum of contributions, itself a contribution."""
-    return _total_oee(children) if kind == OEE else _total_status(children)
+def total(kind: str, children: Mapping[str, Document], *, only: str | None = None) -> Document:
+    """The sum of contributions, itself a contribution.
+
+    `only`: the machine whose OEE the line's is, though all of them say whether it is final.
+    """
+    return _total_oee(children, only) if kind == OEE else _total_status(children.values())
 
 
-def figures(kind: str, scope_document_id: str, summed: Document, *, bands: tuple[float, float]) -> Document:
-    """What follows from a sum by division: nothing for a status. `bands`: green and yellow ratio."""
+def figures(kind: str, scope_document_id: str, summed: Document, *, bands: tuple[Bands, ...]) -> Document:
+    """What follows from a sum by division: nothing for a status. `bands`: the scope's, oldest first."""
     if kind != OEE:
         return {}
-    shift_id = scope_document_id.removeprefix("oee:")
-    ratios = oee_ratios(_elements(shift_id, summed), green_ratio=bands[0], yellow_ratio=bands[1])
-    return {"shiftId": shift_id, **ratios}
+    elements = elements_from(summed, shift_id=scope_document_id.removeprefix("oee:"))
+    limits = [one for one in bands if one.start <= elements.start][-1]
+    return oee_ratios(elements, green_ratio=limits.green_ratio, yellow_ratio=limits.yellow_ratio)
 
 
-def _total_oee(children: Iterable[Document]) -> Document:
-    listed = list(children)
-    parts = [child["elements"] for child in listed]
-    return {
-        "start": min(child["start"] for child in listed),
-        "end": max(child["end"] for child in listed),
-        "measuredAt": max(child["measuredAt"] for child in listed),
-        "final": all(child["final"] for child in listed),
-        "elements": {
-            "timesMs": _sums(part["timesMs"] for part in parts),
-            "goodCount": sum(part["goodCount"] for part in parts),
-            "rejectCount": sum(part["rejectCount"] for part in parts),
-            "idealMs": sum(part["idealMs"] for part in parts),
-            "unpricedCount": sum(part["unpricedCount"] for part in parts),
-            "rejects": _sums(part["rejects"] for part in parts),
-        },
-        "resetCount": sum(child["resetCount"] for child in listed),
-        "lateCount": sum(child["lateCount"] for child in listed),
-    }
+def _total_oee(children: Mapping[str, Document], only: str | None) -> Document:
+    listed = [elements_from(child) for child in children.values()]
+    counted = [elements_from(child) for child_id, child in children.items() if only in (None, child_id)]
+    whole = sum_elements(listed)
+    summed = sum_elements(counted) if counted else nothing(whole)
+    summed = replace(
+        summed,
+        start=whole.start,
+        end=whole.end,
+        measured_at=whole.measured_at,
+        final=whole.final,
+        late_count=whole.late_count,
+        reset_count=whole.reset_count,
+        flags=whole.flags,
+        made=_merged(summed.made),
+        times_ms=dict(sorted(summed.times_ms.items())),
+    )
+    content = bucket_document(summed)
+    del content["version"]
+    return {**content, "final": whole.final}
+
+
+def _merged(parts: Iterable[MadeElements]) -> tuple[MadeElements, ...]:
+    """By product and order; beyond `_MADE_MAX` of them the orders, then the products share an entry."""
+    listed = list(parts)
+    by_key: dict[tuple[str, str], MadeElements] = {}
+    for kept in (2, 1, 0):
+        by_key = {}
+        for made in listed:
+            product = made.product if kept else OTHERS
+            order = made.order if kept == 2 else OTHERS
+            before = by_key.get((product, order)) or MadeElements(product, order, 0, 0, 0, 0, 0)
+            by_key[product, order] = MadeElements(
+                product,
+                order,
+                before.production_ms + made.production_ms,
+                before.good_count + made.good_count,
+                before.reject_count + made.reject_count,
+                before.rework_count + made.rework_count,
+                before.ideal_ms + made.ideal_ms,
+            )
+        if len(by_key) <= _MADE_MAX:
+            break
+    return tuple(by_key[key] for key in sorted(by_key))
 
 
 def _total_status(children: Iterable[Document]) -> Document:
@@ -121,22 +153,3 @@ def _sums(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, amount in part.items():
             summed[name] = summed.get(name, 0) + amount
     return dict(sorted(summed.items()))
-
-
-def _elements(shift_id: str, summed: Document) -> OeeElements:
-    elements = summed["elements"]
-    return OeeElements(
-        shift_id=shift_id,
-        start=instant(summed["start"]),
-        end=instant(summed["end"]),
-        times_ms={TimeCategory(kind): spent for kind, spent in elements["timesMs"].items()},
-        measured_at=instant(summed["measuredAt"]),
-        good_count=elements["goodCount"],
-        reject_count=elements["rejectCount"],
-        ideal_ms=elements["idealMs"],
-        unpriced_count=elements["unpricedCount"],
-        reset_count=summed["resetCount"],
-        late_count=summed["lateCount"],
-        final=summed["final"],
-        rejects=elements["rejects"],
-    )

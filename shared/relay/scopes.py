@@ -17,7 +17,8 @@ from typing import Protocol
 
 from cachetools import LRUCache
 
-from shared.contracts.spec_documents import SiteDocument
+from shared.contracts.spec_documents import LineOee, SiteDocument
+from shared.domain.spec import Bands
 from shared.ports import AlreadyDone, Conflict, Create, Document, Documents, Refused, Replace
 from shared.relay.pace import Pace, Sleep
 from shared.relay.rollup import OEE, STATUS, Entry, contribution, document_id, figures, total
@@ -30,13 +31,31 @@ WRITE_EVERY_S = 5.0
 _CONFLICTS_BORNE = 8
 _KEPT = 500
 """Scope documents in memory, at most 1 MB each and a few KB as a rule."""
-_UNAPPLIED = ("enterprise", (0.9, 0.8))
 
 type Entries = dict[str, Entry]
 
 
 class Sites(Protocol):
     async def current_site(self, site_id: str) -> SiteDocument | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a site's description says about its roll-ups."""
+
+    enterprise_id: str
+    usual: tuple[Bands, ...]
+    site_bands: tuple[Bands, ...]
+    area_bands: dict[str, tuple[Bands, ...]]
+    enterprise_bands: tuple[Bands, ...]
+    lines: dict[str, LineOee]
+
+    def line(self, line_id: str) -> LineOee:
+        return self.lines.get(line_id) or LineOee()
+
+    def bands(self, own: tuple[Bands, ...]) -> tuple[Bands, ...]:
+        """The usual limits, and a scope's own from their dates on."""
+        return self.usual + own
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +66,9 @@ class _Scope:
     document_id: str
     level: str
     kind: str
-    bands: tuple[float, float]
+    bands: tuple[Bands, ...]
+    only: str | None = None
+    """The child that the scope's OEE is; None: the sum of all."""
 
     @property
     def key(self) -> str:
@@ -59,8 +80,8 @@ class ScopeRelay:
 
     1. Take each machine's newest contribution of the batch, by line.
     2. Merge them into the lines' documents: an entry gives way only to a newer one.
-    3. Merge the lines' totals into their sites', the sites' into the enterprise's, in the same
-       way; a line's version is its document's own count of writes.
+    3. Merge the lines' totals into their areas' and sites', the sites' into the enterprise's, in
+       the same way; a line's version is its document's own count of writes.
 
     A crash in between is made good by the batch's next delivery: what is written is found equal,
     what is not is written. A document that outgrows the store is recorded and passed.
@@ -90,26 +111,46 @@ class ScopeRelay:
         site_of: dict[str, str] = {}
         for document in counted:  # 1
             kind = OEE if document["type"] == "oee" else STATUS
-            site_of[document["lineId"]] = document["siteId"]
-            bands = sites[document["siteId"]][1]
-            scope = _Scope(document["lineId"], document_id(document), "line", kind, bands)
+            line_id = document["lineId"]
+            site_of[line_id] = document["siteId"]
+            line = sites[document["siteId"]].line(line_id)
+            only = line.machine if kind == OEE else None
+            bands = sites[document["siteId"]].bands(line.bands)
+            scope = _Scope(line_id, document_id(document), "line", kind, bands, only)
             _put(lines.setdefault(scope, {}), document["machineId"], contribution(document))
         above: dict[_Scope, Entries] = {}
+        areas: dict[_Scope, Entries] = {}
         for scope, entry in await self._roll(lines):  # 2
             site_id = site_of[scope.scope_id]
-            site = _Scope(site_id, scope.document_id, "site", scope.kind, sites[site_id][1])
+            rules = sites[site_id]
+            site = _Scope(site_id, scope.document_id, "site", scope.kind, rules.bands(rules.site_bands))
             above.setdefault(site, {})[scope.scope_id] = entry
+            area_id = rules.line(scope.scope_id).area
+            if area_id is not None:
+                bands = rules.bands(rules.area_bands.get(area_id, ()))
+                area = _Scope(area_id, scope.document_id, "area", scope.kind, bands)
+                areas.setdefault(area, {})[scope.scope_id] = entry
+        await self._roll(areas)
         top: dict[_Scope, Entries] = {}
         for scope, entry in await self._roll(above):  # 3
-            enterprise_id, bands = sites[scope.scope_id]
-            enterprise = _Scope(enterprise_id, scope.document_id, "enterprise", scope.kind, bands)
+            rules = sites[scope.scope_id]
+            bands = rules.bands(rules.enterprise_bands)
+            enterprise = _Scope(rules.enterprise_id, scope.document_id, "enterprise", scope.kind, bands)
             top.setdefault(enterprise, {})[scope.scope_id] = entry
         await self._roll(top)
 
-    async def _site(self, site_id: str) -> tuple[str, tuple[float, float]]:
-        """The enterprise that a site belongs to, and its green and yellow ratio."""
+    async def _site(self, site_id: str) -> _Rules:
         site = await self._sites.current_site(site_id)
-        return _UNAPPLIED if site is None else (site.enterprise_id, (site.green_ratio, site.yellow_ratio))
+        if site is None:
+            return _Rules("enterprise", (Bands(0, 0.9, 0.8),), (), {}, (), {})
+        return _Rules(
+            site.enterprise_id,
+            (Bands(0, site.green_ratio, site.yellow_ratio),),
+            site.bands,
+            site.area_bands,
+            site.enterprise_bands,
+            site.line_oee,
+        )
 
     async def _roll(self, scopes: dict[_Scope, Entries]) -> list[tuple[_Scope, Entry]]:
         """Bring scopes up to date, all at once; each with what it contributes to the scope above."""
@@ -199,7 +240,8 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
         children[child_id] = child
     if not changed:
         return None
-    summed = total(scope.kind, [child["content"] for child in children.values()])
+    contents = {child_id: child["content"] for child_id, child in children.items()}
+    summed = total(scope.kind, contents, only=scope.only)
     return {
         "id": scope.document_id,
         "scopeId": scope.scope_id,
@@ -208,6 +250,7 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
         "version": before["version"] + 1 if before else 1,
         **figures(scope.kind, scope.document_id, summed, bands=scope.bands),
         **summed,
+        **({} if scope.only is None else {"countedMachine": scope.only}),
         "childCount": len(children),
         "children": children,
     }
@@ -215,7 +258,7 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
 
 def _entry(document: Document) -> Entry:
     """What a scope's document contributes to the scope above."""
-    content = total(document["type"], [document])
+    content = total(document["type"], {document["scopeId"]: document})
     return Entry([document["version"]], content)
 
 

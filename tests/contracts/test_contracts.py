@@ -136,6 +136,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
     future = reading(9, end + DAY, arrived_at=end + 2)
     queued = reading(10, end + SECOND)
     long_after = [reading(n, end + 60 * DAY + n * MINUTE, torque_nm=10.0) for n in range(11, 14)]
+    restating = reading(20, readings[2].at + 1, arrived_at=long_after[-1].arrived_at)
     numbers = [Acknowledge(f"key-{n}", f"{SPEC.machine_id}:{n}", "ann", end, "seen") for n in range(1, 8)]
     rendered = write(
         [
@@ -150,6 +151,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
             queued,
             Resumed(end + HOUR),
             *long_after,
+            restating,
         ]
     )
     written = [o.document for o in rendered.operations if isinstance(o, Create | Upsert)]

@@ -18,7 +18,7 @@ FULL: dict[str, Any] = {
     "state": "Execute",
     "reason": "jam",
     "order": {"id": "WO-1", "product": "P-100"},
-    "counts": {"good": 10, "reject": 2, "rejects": {"scratch": 2}},
+    "counts": {"good": 10, "reject": 2, "rework": 1, "total": 13, "rejects": {"scratch": 2}},
     "signals": {"temperature_c": 61.5},
 }
 
@@ -51,7 +51,8 @@ def test_a_full_message_survives_a_round_trip() -> None:
         {"state": 1.5},
         {"state": True},
         {"sequence": "1"},
-        {"sequence": 2**63},
+        {"sequence": 2**53},
+        {"counts": {"good": 2**53}},
         {"signals": {"": 1.0}},
         {"signals": {f"s{n}": 1.0 for n in range(257)}},
         {"counts": {"good": "1"}},

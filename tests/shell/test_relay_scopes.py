@@ -212,10 +212,10 @@ async def test_however_documents_are_delivered_each_machine_counts_once_with_its
             await worker(*batch)
         except Unavailable:
             deliveries = batch + deliveries
-    expected = total("oee", [contribution(document).content for document in newest])
+    expected = total("oee", {d["machineId"]: contribution(d).content for d in newest})
     assert relay_total(workers[0], "enterprise") == expected["elements"]
     for site_id in {document["siteId"] for document in newest}:
-        mine = [contribution(d).content for d in newest if d["siteId"] == site_id]
+        mine = {d["machineId"]: contribution(d).content for d in newest if d["siteId"] == site_id}
         assert relay_total(workers[0], site_id) == total("oee", mine)["elements"]
 
 

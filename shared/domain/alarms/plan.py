@@ -191,9 +191,9 @@ def _stillness(rule_id: str, condition: rules.Frozen, silence_ms: int) -> Channe
 
 def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec") -> ReadingChannel:
     """Units a minute: the rate of change of a counter without its resets and roll-overs."""
-    from shared.domain.oee import increment  # noqa: PLC0415  it imports the spec, which imports this
+    from shared.domain.counters import step  # noqa: PLC0415  it imports the spec, which imports this
 
-    window_ms, silence_ms, modulus = condition.window_ms, spec.silence_ms, spec.counter_modulus
+    window_ms, silence_ms, rule = condition.window_ms, spec.silence_ms, spec.counters
     wants_good, wants_reject = condition.counter != "reject", condition.counter != "good"
 
     def channel(state: "MachineState", reading: "Reading", at: int) -> float | None:
@@ -204,10 +204,10 @@ def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec")
         memory = memory_of(state)
         last_good, last_reject, total = memory.counts.get(rule_id, (None, None, 0))
         if good is not None:
-            total += increment(last_good, good, modulus)[0]
+            total += step(last_good, good, rule=rule, elapsed_ms=1 << 62)[0]
             last_good = good
         if reject is not None:
-            total += increment(last_reject, reject, modulus)[0]
+            total += step(last_reject, reject, rule=rule, elapsed_ms=1 << 62)[0]
             last_reject = reject
         memory.counts[rule_id] = (last_good, last_reject, total)
         track = memory.rates.get(rule_id)
