@@ -46,8 +46,7 @@ run: setup
 	$(RUN) python -m local run $(if $(SECONDS),--seconds $(SECONDS))
 
 train: setup
-	OMP_NUM_THREADS=1 $(RUN) python -m training.cnc_failure --data $(MILLWRIGHT_DATA)/ai4i2020
-	OMP_NUM_THREADS=1 $(RUN) python -m training.pdm_failure --data $(MILLWRIGHT_DATA)/azure_pdm
+	OMP_NUM_THREADS=1 $(RUN) python -m training --data $(MILLWRIGHT_DATA)
 
 # make replay, or make replay DATASET=DIR LIMIT=100 JSON=1 KEEP=DIR (docs/replay.md)
 DATASET ?= $(MILLWRIGHT_DATA)/azure_pdm

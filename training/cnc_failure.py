@@ -193,11 +193,11 @@ def card(
     )
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=f"Trains {NAME} {VERSION} and writes it below models/.")
     parser.add_argument("--data", type=Path, required=True, help="folder with ai4i2020.csv")
     parser.add_argument("--models", type=Path, default=shipping.MODELS, help="where to write")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     path: Path = options.data / "ai4i2020.csv"
     rows, labels = load(path)
     probabilities, warned = evaluate(rows, labels)

@@ -363,11 +363,11 @@ def make(
     shipping.ship(made, onnx, models, judged=(tested, test.failing))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Trains the pdm models and writes them below models/.")
     parser.add_argument("--data", type=Path, required=True, help="folder with the PdM files")
     parser.add_argument("--models", type=Path, default=shipping.MODELS, help="where to write")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     records = read_records(options.data)
     train, test = split(read_hours(options.data, records))
     for variant in VARIANTS:

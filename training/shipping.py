@@ -161,6 +161,7 @@ def closing(
     units: dict[str, str],
     plan: FeaturePlan,
     asked: Matrix | None = None,
+    margin_ratio: float = RANGE_MARGIN_RATIO,
 ) -> Closing:
     """The end of a card: columns with the ranges of the training `rows`, plan, file.
 
@@ -186,7 +187,7 @@ def closing(
             std=regimes.std,
         ),
         features_version=VERSION,
-        range_margin_ratio=RANGE_MARGIN_RATIO,
+        range_margin_ratio=margin_ratio,
         sha256=hashlib.sha256(onnx_model).hexdigest(),
         opset=needs[""],
         ml_opset=needs.get("ai.onnx.ml", ML_OPSET),

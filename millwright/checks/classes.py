@@ -71,6 +71,7 @@ def _binding_problems(
         attributes=tuple(binding.attributes),
         plan=card.plan,
         signal_names=tuple(kind.signals),
+        optional=tuple(channel.name for channel in card.inputs if channel.optional),
     ):
         yield Problem(at, f"model {card.name}: {message}", remedy)
     for channel in card.inputs:

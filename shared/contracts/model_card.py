@@ -64,6 +64,8 @@ class ModelInput(_Part):
     name: str
     unit: str
     meaning: str
+    optional: bool = False
+    """A machine may do without it: the model takes what it is given."""
 
 
 class Feature(_Part):

@@ -155,9 +155,9 @@ class Recipe:
     attributes: Mapping[str, float]
     plan: FeaturePlan
     channels: tuple[str, ...]
-    """Those that the columns are made of; the state has one entry for each."""
+    """Those that the columns are made of and the machine has; the state has one entry for each."""
     places: tuple[int, ...]
-    """For each channel the signal's place in a pane; -1 for a signal that the machine does not have."""
+    """For each channel its signal's place in a pane."""
     taus: int
     """Moving averages per channel: 0 when no column wants one."""
     baseline: bool
@@ -189,16 +189,14 @@ def recipe(
     kinds = {one.kind for one in meanings}
     used = {channel for one in meanings for channel in one.channels}
     where = {channel: signal_names.index(name) for channel, name in inputs if name in signal_names}
-    channels = tuple(
-        dict.fromkeys([channel for channel, _ in inputs if channel in used] + sorted(used - where.keys()))
-    )
+    channels = tuple(channel for channel, _ in inputs if channel in used and channel in where)
     regimes = plan.regimes
     return Recipe(
         features=features,
         attributes=dict(attributes),
         plan=plan,
         channels=channels,
-        places=tuple(where.get(channel, -1) for channel in channels),
+        places=tuple(where[channel] for channel in channels),
         taus=len(plan.taus_ms) if kinds & BY_TAU else 0,
         baseline=bool(kinds & BY_BASELINE),
         joint=bool(kinds & BY_JOINT),

@@ -156,7 +156,7 @@ def _values(recipe: Recipe, means: tuple[float | None, ...]) -> tuple[int | None
     """The pane's regime, and the channels' values: shortened, normalised where the plan says so."""
     read: list[float | None] = []
     for place in recipe.places:
-        mean = means[place] if place >= 0 else None
+        mean = means[place]
         read.append(None if mean is None else short(mean))
     regimes = recipe.plan.regimes
     if regimes is None:

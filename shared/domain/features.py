@@ -92,8 +92,12 @@ def problems(
     attributes: tuple[str, ...],
     plan: FeaturePlan,
     signal_names: tuple[str, ...],
+    optional: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """What keeps a binding from filling its model's columns, for whoever validates descriptions."""
+    """What keeps a binding from filling its model's columns, for whoever validates descriptions.
+
+    The columns of `optional` channels may stay empty.
+    """
     channels = {channel for channel, _ in inputs}
     found = [
         f"model input {channel} is bound to {signal}, which the machine class does not have"
@@ -119,7 +123,9 @@ def problems(
             found.append(f"{name} needs an attribute of that name")
         else:
             found += [
-                f"{name} needs model input {channel}" for channel in one.channels if channel not in channels
+                f"{name} needs model input {channel}"
+                for channel in one.channels
+                if channel not in channels and channel not in optional
             ]
         if one is not None and one.kind in BY_JOINT:
             joint.update(one.channels)
@@ -155,6 +161,8 @@ def _column(name: str, recipe: Recipe) -> _Column:
         )
     if what.kind == "regime":
         return lambda state, _at, _maintained_at: nan if state.regime is None else float(state.regime)
+    if any(channel not in recipe.channels for channel in what.channels):
+        return lambda _state, _at, _maintained_at: nan
     channels = [recipe.channels.index(channel) for channel in what.channels]
     if what.kind == "physics":
         of, (left, right) = PHYSICS[name].of, channels
