@@ -24,13 +24,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import aiohttp
-from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.digitaltwins.core.aio import DigitalTwinsClient
+
+from shared.adapters.credentials import credential
 
 TWINS = 1000
 BLOBS = {"input": "graph.ndjson", "output": "log.ndjson"}
@@ -44,25 +44,6 @@ PATCH = [
     {"op": "add", "path": "/lastReadingAt", "value": "2026-03-02T06:00:00Z"},
     {"op": "add", "path": "/$metadata/temperatureC/sourceTime", "value": "2026-03-02T06:00:00Z"},
 ]
-
-
-class AnyToken:
-    """A credential that gives the same token to everybody."""
-
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken("local", int(time.time()) + 3600)
-
-    async def close(self) -> None: ...
-
-    async def __aenter__(self) -> "AnyToken":
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None: ...
 
 
 @contextmanager
@@ -222,7 +203,7 @@ async def sdk_figures(port: int, ca: Path) -> dict[str, float]:
     connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(ca)))
     transport = AioHttpTransport(session=aiohttp.ClientSession(connector=connector))
     endpoint = f"https://localhost:{port}"
-    async with DigitalTwinsClient(endpoint, AnyToken(), transport=transport) as client:
+    async with DigitalTwinsClient(endpoint, credential("local"), transport=transport) as client:
 
         async def patch(number: int) -> None:
             await client.update_digital_twin(f"M-{number % TWINS}", PATCH)

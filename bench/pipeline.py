@@ -60,6 +60,8 @@ class Flow:
     messages_per_execution: float
     host_ms_per_reading: float
     """Processor time of the hosts."""
+    twin_patches: float
+    """Of Digital Twins, for each machine and 10 s of the run."""
     host_mb: float
     """Memory of the first host at the end."""
     cores: dict[str, float]
@@ -250,6 +252,7 @@ async def _flow(
         missed_alarm_count=missed,
         messages_per_execution=len(planned) / executions if executions else 0.0,
         host_ms_per_reading=1000 * host_s / (counted * readings) if counted else 0.0,
+        twin_patches=10 * meters.get("digital_twins.patches", 0.0) / (machines * busy_s),
         host_mb=resident_mb(stage.processes["functions"]),
         cores={process: round(spent / busy_s, 3) for process, spent in used.items()},
         load_average=load_average(),
