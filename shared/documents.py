@@ -172,7 +172,7 @@ def ledger_document(spec: MachineSpec, page: fx.PageClosed) -> Document:
     """A page of the ledger: its intervals, and what they and the units made in them sum to."""
     elements = page.elements
     return {
-        **_document(spec, f"ledger:{iso(elements.start)}", "ledger"),
+        **_document(spec, f"ledger:{iso(elements.start)}.{elements.shift_id}", "ledger"),
         "shiftId": elements.shift_id,
         "start": iso(elements.start),
         "end": iso(elements.end),

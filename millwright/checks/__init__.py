@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from millwright.checks.classes import class_problems
 from millwright.checks.machines import machine_problems
 from millwright.checks.names import unknown
+from millwright.checks.oee import oee_problems
 from millwright.checks.profiles import profile_problems
 from millwright.checks.sites import site_problems
 from millwright.model_cards import Cards
@@ -20,6 +21,7 @@ def problems(factory: Factory, cards: Cards | None) -> list[Problem]:
         *profile_problems(factory),
         *site_problems(factory),
         *machine_problems(factory),
+        *oee_problems(factory),
     ]
 
 

@@ -78,7 +78,7 @@ def close_page(turn: Turn, at: int) -> None:
     fold.page = None
     add(bucket.sums, page.sums)
     counted = page.sums.made or page.sums.flags
-    if page.intervals and (counted or not set(page.sums.times_ms) <= _QUIET):
+    if counted or not set(page.sums.times_ms) <= _QUIET:
         closed = elements_of(page.sums, page.shift_id, page.start, at, measured_at=at, final=True)
         turn.effects.append(PageClosed(closed, tuple(page.intervals)))
 
