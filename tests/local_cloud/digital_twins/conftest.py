@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import pytest
@@ -14,6 +13,8 @@ from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import RequestsTransport
 from azure.digitaltwins.core import DigitalTwinsClient
 from azure.digitaltwins.core.aio import DigitalTwinsClient as AsyncDigitalTwinsClient
+
+from shared.adapters.credentials import credential
 
 
 class Process(Protocol):
@@ -30,23 +31,6 @@ class AnyToken:
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         return AccessToken("local", int(time.time()) + 3600)
-
-
-class AnyTokenAsync:
-    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken("local", int(time.time()) + 3600)
-
-    async def close(self) -> None: ...
-
-    async def __aenter__(self) -> "AnyTokenAsync":
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None: ...
 
 
 @contextmanager
@@ -83,7 +67,7 @@ def client(service: Process) -> Iterator[DigitalTwinsClient]:
 async def aio_client(service: Process, client: DigitalTwinsClient) -> AsyncIterator[AsyncDigitalTwinsClient]:
     async with AsyncDigitalTwinsClient(
         service.endpoints["digitalTwins"],
-        AnyTokenAsync(),
+        credential("local"),
         connection_verify=str(service.folder / "ca.pem"),
         retry_total=0,
     ) as connected:
