@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from math import nan
 from pathlib import Path
 
 from shared.domain.effects import ScoreRequested
@@ -33,10 +34,11 @@ print(json.dumps([(imported - started) * 1000, (time.process_time() - imported) 
 
 def per_machine_us(scorer: Scorer, name: str, version: str, size: int) -> float:
     """Microseconds per machine when `size` machines are scored at once."""
-    reference = scorer.load(name, version).card.reference
+    rows = [
+        tuple(nan if x is None else x for x in one.row) for one in scorer.load(name, version).card.reference
+    ]
     requests = [
-        ScoreRequested(f"M{place}", name, version, place, reference[place % len(reference)].row)
-        for place in range(size)
+        ScoreRequested(f"M{place}", name, version, place, rows[place % len(rows)]) for place in range(size)
     ]
     repeats = max(1, 2000 // size)
     times: list[float] = []
