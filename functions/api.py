@@ -4,15 +4,14 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 import azure.functions as func
 from pydantic import BaseModel
 
-from functions import api_graph
+from functions import api_alarms, api_graph
+from functions.answers import paged, paging, public, single
 from functions.http import Answer, Call, Problem, Route, answer
 from functions.principal import Role
 from shared import queries
@@ -20,11 +19,8 @@ from shared.blocked import resume
 from shared.bootstrap import app
 from shared.commit import MACHINES
 from shared.contracts import http
-from shared.contracts.documents import names
-from shared.domain.alarms.inputs import Acknowledge
 from shared.ingest import BUGS
-from shared.ports import AlreadyDone, Document
-from shared.queries import Page, Paging
+from shared.queries import Page
 
 bp = func.Blueprint()
 
@@ -38,14 +34,14 @@ async def health(call: Call) -> Answer:
 async def machines(call: Call) -> Answer:
     """The machines as they are now, in no particular order."""
     asked: http.MachinesAsked = call.asked
-    page = await queries.machines(call.backend.documents, _paging(asked), site=asked.site, line=asked.line)
-    return _page(http.Machine, page)
+    page = await queries.machines(call.backend.documents, paging(asked), site=asked.site, line=asked.line)
+    return paged(http.Machine, page)
 
 
 async def machine(call: Call) -> Answer:
     """One machine as it is now."""
     machine_id = call.path["machineId"]
-    return _single(
+    return single(
         http.Machine, await queries.machine(call.backend.documents, machine_id) or _no_machine(machine_id)
     )
 
@@ -57,7 +53,7 @@ async def predictions(call: Call) -> Answer:
         call,
         http.Prediction,
         lambda machine_id: queries.predictions(
-            call.backend.documents, _paging(asked), machine_id, begin=asked.begin, end=asked.end
+            call.backend.documents, paging(asked), machine_id, begin=asked.begin, end=asked.end
         ),
     )
 
@@ -70,7 +66,7 @@ async def signals(call: Call) -> Answer:
         http.Minute,
         lambda machine_id: queries.minutes(
             call.backend.documents,
-            _paging(asked),
+            paging(asked),
             machine_id,
             begin=asked.begin,
             end=asked.end,
@@ -86,7 +82,7 @@ async def stops(call: Call) -> Answer:
         call,
         http.Stop,
         lambda machine_id: queries.stops(
-            call.backend.documents, _paging(asked), machine_id, begin=asked.begin, end=asked.end
+            call.backend.documents, paging(asked), machine_id, begin=asked.begin, end=asked.end
         ),
     )
 
@@ -104,64 +100,16 @@ async def resume_machine(call: Call) -> Answer:
     return Answer({"machineId": machine_id, "foldedCount": folded})
 
 
-async def alarms(call: Call) -> Answer:
-    """Occurrences of alarms, newest first."""
-    asked: http.AlarmsAsked = call.asked
-    page = await queries.alarms(
-        call.backend.documents,
-        _paging(asked),
-        state=asked.state,
-        machine_id=asked.machine,
-        line=asked.line,
-        priority=asked.priority,
-    )
-    return _page(http.Alarm, page)
-
-
-async def alarm(call: Call) -> Answer:
-    """One occurrence of an alarm."""
-    alarm_id = call.path["alarmId"]
-    return _single(http.Alarm, await queries.alarm(call.backend.documents, alarm_id) or _no_alarm(alarm_id))
-
-
-async def acknowledge_alarm(call: Call) -> Answer:
-    """Acknowledge an alarm in the caller's name.
-
-    A request that repeats its Idempotency-Key answers as the first one did, for 7 days. A key
-    belongs to one caller and one alarm.
-    """
-    assert call.principal is not None
-    documents = call.backend.documents
-    alarm_id = call.path["alarmId"]
-    machine_id = alarm_id.rpartition(":")[0]
-    found = await queries.alarm(documents, alarm_id) or _no_alarm(alarm_id)
-    who = call.principal.name
-    command_id = _command_id(who, alarm_id, call.idempotency_key or str(uuid4()))
-    body: http.Acknowledgement = call.body
-    try:
-        command = Acknowledge(command_id, alarm_id, who, call.now, body.comment)
-        await call.backend.machines.change(machine_id, [command])
-    except AlreadyDone:
-        pass
-    done = await documents.get(MACHINES, machine_id, f"command:{command_id}")
-    found = await queries.alarm(documents, alarm_id) or found
-    outcome = done["outcome"] if done is not None else "the command is not known any more"
-    if outcome == "done":
-        return _single(http.Alarm, found)
-    detail = f"{alarm_id} was not acknowledged: {outcome}. `alarm` is its present state."
-    raise Problem(HTTPStatus.CONFLICT, "not-acknowledgeable", detail, alarm=_public(http.Alarm, found))
-
-
 async def oee(call: Call) -> Answer:
     """OEE of a machine, line, site or enterprise by shift, newest first."""
     asked: http.OeeAsked = call.asked
     page = await queries.oee(
-        call.backend.documents, _paging(asked), asked.scope, begin=asked.begin, end=asked.end
+        call.backend.documents, paging(asked), asked.scope, begin=asked.begin, end=asked.end
     )
     if page is None:
         detail = f"There is no machine, line, site or enterprise {asked.scope}. Ids are case-sensitive."
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-scope", detail)
-    return _page(http.ScopeOee, page)
+    return paged(http.ScopeOee, page)
 
 
 async def quarantine(call: Call) -> Answer:
@@ -172,19 +120,19 @@ async def quarantine(call: Call) -> Answer:
         raise Problem(HTTPStatus.BAD_REQUEST, "invalid-parameters", detail)
     page = await queries.quarantined(
         call.backend.documents,
-        _paging(asked),
+        paging(asked),
         device=asked.device,
         day=asked.day.replace("-", "") if asked.day is not None else None,
         machine_id=asked.machine,
         reason=asked.reason,
     )
-    return _page(http.Quarantined, page)
+    return paged(http.Quarantined, page)
 
 
 async def quarantined(call: Call) -> Answer:
     """One quarantined message with its bytes."""
     document = await queries.quarantined_message(call.backend.documents, *_place(call))
-    return _single(http.QuarantinedMessage, document or _not_quarantined(call))
+    return single(http.QuarantinedMessage, document or _not_quarantined(call))
 
 
 async def replay_quarantined(call: Call) -> Answer:
@@ -194,7 +142,7 @@ async def replay_quarantined(call: Call) -> Answer:
     nothing twice.
     """
     outcome = await call.backend.replay(*_place(call)) or _not_quarantined(call)
-    rejected = [_public(http.Quarantined, document) for document in outcome.rejected]
+    rejected = [public(http.Quarantined, document) for document in outcome.rejected]
     return Answer({"readingCount": outcome.reading_count, "rejected": rejected})
 
 
@@ -208,46 +156,18 @@ def _not_quarantined(call: Call) -> Any:
     raise Problem(HTTPStatus.NOT_FOUND, "not-quarantined", detail)
 
 
-def _paging(asked: http.Paged) -> Paging:
-    return Paging(asked.limit, asked.cursor)
-
-
 async def _of_machine(call: Call, model: type[BaseModel], read: Callable[[str], Awaitable[Page]]) -> Answer:
     """A machine's list; whether the machine exists is looked up only when the list is empty."""
     machine_id = call.path["machineId"]
     page = await read(machine_id)
     if not page.items and await queries.machine(call.backend.documents, machine_id) is None:
         _no_machine(machine_id)
-    return _page(model, page)
-
-
-def _command_id(*parts: str) -> str:
-    """An id that Cosmos DB takes, whatever characters the parts have."""
-    return sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _public(model: type[BaseModel], document: Document) -> Document:
-    """What the contract shows of a document; the rest is the store's business."""
-    return {name: document[name] for name in names(model) if name in document}
-
-
-def _page(model: type[BaseModel], page: Page) -> Answer:
-    items = [_public(model, document) for document in page.items]
-    return Answer({"items": items, "nextCursor": page.next_cursor})
-
-
-def _single(model: type[BaseModel], document: Document) -> Answer:
-    return Answer(_public(model, document), document["_etag"])
+    return paged(model, page)
 
 
 def _no_machine(machine_id: str) -> Any:
     detail = f"There is no machine {machine_id}. GET /api/machines lists them; ids are case-sensitive."
     raise Problem(HTTPStatus.NOT_FOUND, "unknown-machine", detail)
-
-
-def _no_alarm(alarm_id: str) -> Any:
-    detail = f"There is no alarm {alarm_id}. GET /api/alarms?state=all lists them."
-    raise Problem(HTTPStatus.NOT_FOUND, "unknown-alarm", detail)
 
 
 _MISSING = (HTTPStatus.NOT_FOUND,)
@@ -307,31 +227,6 @@ ROUTES = (
         http.MachineResumed,
         problems=_REFUSABLE,
     ),
-    Route("alarms", "GET", "alarms", alarms, Role.VIEWER, http.AlarmsAsked, http.AlarmsPage),
-    Route(
-        "alarm",
-        "GET",
-        "alarms/{alarmId}",
-        alarm,
-        Role.VIEWER,
-        http.NoParameters,
-        http.Alarm,
-        tagged=True,
-        problems=_MISSING,
-    ),
-    Route(
-        "acknowledge_alarm",
-        "POST",
-        "alarms/{alarmId}/acknowledge",
-        acknowledge_alarm,
-        Role.OPERATOR,
-        http.NoParameters,
-        http.Alarm,
-        http.Acknowledgement,
-        tagged=True,
-        keyed=True,
-        problems=_REFUSABLE,
-    ),
     Route("oee", "GET", "oee", oee, Role.VIEWER, http.OeeAsked, http.OeePage, problems=_MISSING),
     Route(
         "quarantine",
@@ -364,6 +259,7 @@ ROUTES = (
         problems=_MISSING,
     ),
     *api_graph.ROUTES,
+    *api_alarms.ROUTES,
 )
 """The whole API. OpenAPI and the functions are both made from it."""
 

@@ -58,6 +58,8 @@ class Call:
     asked: Any
     body: Any
     idempotency_key: str | None
+    if_match: str | None
+    """The ETag of what the caller has seen, where a change depends on it."""
     now: int
     """ms since the epoch."""
 
@@ -107,6 +109,7 @@ async def answer(
             asked=_checked(route.asks, dict(request.params), "query"),
             body=_body(route, request),
             idempotency_key=_key(request),
+            if_match=_headers(request).get("If-Match"),
             now=time.time_ns() // 1_000_000,
         )
         answered = await route.handler(call)

@@ -24,6 +24,7 @@ _SIGNED_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _PATH_PARAMETERS = {
     "machineId": "The machine.",
     "alarmId": "The occurrence of an alarm.",
+    "ruleId": "The alarm rule.",
     "device": "The device.",
     "day": "Day of arrival (UTC), yyyymmdd or yyyy-mm-dd.",
     "id": "The quarantined document.",

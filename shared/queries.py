@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from shared.commit import MACHINES, QUARANTINE
 from shared.contracts.documents import Quarantined, names
-from shared.contracts.http import ScopeOee
+from shared.contracts.http import AlarmsAsked, AlarmStatisticsAsked, ScopeOee
 from shared.instants import instant, iso
 from shared.ports import Document, Documents, Refused
 from shared.relay.scopes import SCOPES
@@ -49,24 +49,74 @@ async def machine(documents: Documents, machine_id: str) -> Document | None:
     return await documents.get(MACHINES, machine_id, "twin")
 
 
-async def alarms(
-    documents: Documents,
-    paging: Paging,
-    *,
-    state: str,
-    machine_id: str | None = None,
-    line: str | None = None,
-    priority: str | None = None,
-) -> Page:
-    """Occurrences of alarms by the time they were raised. `state`: active, unacknowledged or all."""
+_ALARM_STATES: dict[str, Condition] = {
+    "active": ("active", "=", True),
+    "unacknowledged": ("acknowledged", "=", False),
+    "latched": ("state", "=", "latchedAcknowledged"),
+    "shelved": ("state", "=", "shelved"),
+    "suppressed": ("state", "=", "suppressedByDesign"),
+    "outOfService": ("state", "=", "outOfService"),
+}
+
+
+async def alarms(documents: Documents, paging: Paging, asked: AlarmsAsked) -> Page:
+    """Occurrences of alarms, by when they were raised or by how urgent they are."""
     conditions: list[Condition] = [
         ("type", "=", "alarm"),
-        ("active", "=", True if state == "active" else None),
-        ("acknowledged", "=", False if state == "unacknowledged" else None),
-        ("lineId", "=", line),
-        ("priority", "=", priority),
+        _ALARM_STATES.get(asked.state, ("state", "=", None)),
+        ("siteId", "=", asked.site),
+        ("lineId", "=", asked.line),
+        ("ruleId", "=", asked.rule),
+        ("alarmClass", "=", asked.alarm_class),
+        ("priority", "=", asked.priority),
+        ("raisedAt", ">=", asked.begin),
+        ("raisedAt", "<", asked.end),
     ]
-    return await _page(documents, MACHINES, conditions, paging, newest="raisedAt", partition=machine_id)
+    by = "urgency" if asked.sort == "urgency" else "raisedAt"
+    return await _page(
+        documents,
+        MACHINES,
+        conditions,
+        paging,
+        newest=by,
+        oldest_first=asked.sort == "oldest",
+        partition=asked.machine,
+    )
+
+
+async def alarm_history(documents: Documents, alarm_id: str) -> list[Document]:
+    """Everything that happened to an occurrence, the oldest first."""
+    sql = "SELECT * FROM c WHERE c.type = 'journal' AND ARRAY_CONTAINS(c.alarmIds, @alarm) ORDER BY c.number"
+    found = documents.query(MACHINES, sql, {"@alarm": alarm_id}, partition=alarm_id.rpartition(":")[0])
+    return [
+        entry async for journal in found for entry in journal["entries"] if entry.get("alarmId") == alarm_id
+    ]
+
+
+async def journal(
+    documents: Documents, asked: AlarmStatisticsAsked, *, at_most: int
+) -> list[Document] | None:
+    """The journal's entries of a window, each with its machine; None when there are more than `at_most`."""
+    page: str | None = None
+    entries: list[Document] = []
+    conditions: list[Condition] = [
+        ("type", "=", "journal"),
+        ("siteId", "=", asked.site),
+        ("lineId", "=", asked.line),
+        ("at", ">=", asked.begin),
+        ("at", "<", asked.end),
+    ]
+    while True:
+        found = await _page(
+            documents, MACHINES, conditions, Paging(500, page), newest="at", partition=asked.machine
+        )
+        for one in found.items:
+            entries += [{**entry, "machineId": one["machineId"]} for entry in one["entries"]]
+        if len(entries) > at_most:
+            return None
+        page = found.next_cursor
+        if page is None:
+            return [entry for entry in entries if asked.begin <= entry["at"] < asked.end]
 
 
 async def alarm(documents: Documents, alarm_id: str) -> Document | None:
@@ -191,6 +241,7 @@ async def _page(
     paging: Paging,
     *,
     newest: str | None = None,
+    oldest_first: bool = False,
     partition: str | None = None,
     shown: type[BaseModel] | None = None,
 ) -> Page:
@@ -202,7 +253,7 @@ async def _page(
     if clauses:
         sql += f" WHERE {' AND '.join(clauses)}"
     if newest is not None:
-        sql += f" ORDER BY c.{newest} DESC"
+        sql += f" ORDER BY c.{newest}" + ("" if oldest_first else " DESC")
     parameters = {f"@p{n}": value for n, (_, _, value) in enumerate(asked)}
     mark = _mark(sql, parameters, partition)
     items, cursor = await documents.page(

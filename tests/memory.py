@@ -139,6 +139,9 @@ class MemoryDocuments:
             else self.all(container)
         )
         for condition in (matched[1] or "").split(" AND ") if matched[1] else []:
+            if contains := re.fullmatch(r"ARRAY_CONTAINS\(c\.(\w+), (@\w+)\)", condition):
+                documents = [d for d in documents if parameters[contains[2]] in d.get(contains[1], ())]
+                continue
             name, operator, value = re.fullmatch(r"c\.(\w+) (=|<=|>=|<|>) (\S+)", condition).groups()  # pyright: ignore[reportOptionalMemberAccess]
             wanted = parameters[value] if value.startswith("@") else value.strip("'")
             wanted = {"true": True, "false": False}.get(wanted, wanted) if isinstance(wanted, str) else wanted

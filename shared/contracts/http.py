@@ -7,12 +7,16 @@ from pydantic.alias_generators import to_camel
 
 from shared.contracts.documents import (
     Alarm,
+    AlarmKind,
+    AlarmState,
     At,
     Contract,
     Count,
+    JournalEntry,
     Machine,
     OeeBucket,
     Prediction,
+    Priority,
     Quarantined,
     Stop,
 )
@@ -63,10 +67,20 @@ class MachinesAsked(Paged):
 
 
 class AlarmsAsked(Paged):
-    state: Literal["active", "unacknowledged", "all"] = Field(
-        "active",
-        description="active: beyond its limit. unacknowledged: nobody has seen it, even if it returned "
-        "to normal since. all: every occurrence ever.",
+    state: Literal["active", "unacknowledged", "latched", "shelved", "suppressed", "outOfService", "all"] = (
+        Field(
+            "active",
+            description="active: its condition holds. unacknowledged: nobody has seen it, even if it has "
+            "returned to normal since. latched: it waits to be reset. all: every occurrence ever.",
+        )
+    )
+    site: Id | None = Field(None, description="Only alarms of this site.")
+    rule: Id | None = Field(None, description="Only alarms of this rule.")
+    alarm_class: Id | None = Field(None, description="Only alarms of this class.")
+    begin: Instant | None = Field(None, alias="from", description="Raised then or later.")
+    end: Instant | None = Field(None, alias="to", description="Raised before.")
+    sort: Literal["newest", "oldest", "urgency"] = Field(
+        "newest", description="urgency: by priority, then the newest first."
     )
     machine: Id | None = Field(None, description="Only alarms of this machine.")
     line: Id | None = Field(None, description="Only alarms of this line.")
@@ -120,6 +134,51 @@ class GraphQuery(_Asked):
     )
 
 
+type Why = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+
+
+class AlarmStatisticsAsked(_Asked):
+    """At most 31 days."""
+
+    begin: Instant = Field(alias="from", description="Earliest instant, included.")
+    end: Instant = Field(alias="to", description="Latest instant, excluded; at most 31 days later.")
+    site: Id | None = Field(None, description="Only this site.")
+    line: Id | None = Field(None, description="Only this line.")
+    machine: Id | None = Field(None, description="Only this machine.")
+
+
+class Acknowledgements(_Asked):
+    """Several alarms at once; each is acknowledged or refused by itself."""
+
+    alarm_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    comment: Annotated[str, StringConstraints(max_length=1000)] = ""
+
+
+class Remark(_Asked):
+    comment: Why = Field(description="What others should know.")
+
+
+class Shelving(_Asked):
+    reason: Why
+    minutes: Annotated[int, Field(ge=1, le=10_080)] = Field(description="For how long; the rule has a limit.")
+
+
+class Reason(_Asked):
+    reason: Why
+
+
+class Service(_Asked):
+    reason: Why
+    work_order: Id | None = None
+
+
+class SetPoint(_Asked):
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        description="In the rule's unit; null: the description's own."
+    )
+    reason: Why
+
+
 class Acknowledgement(_Asked):
     """The optional body of an acknowledgement."""
 
@@ -144,6 +203,75 @@ class MachinesPage(_Page):
 
 class AlarmsPage(_Page):
     items: list[Alarm]
+
+
+class AlarmWithHistory(Alarm):
+    history: list[JournalEntry] = Field(description="What happened to it, the oldest first.")
+
+
+class Acknowledged(Contract):
+    alarm_id: str
+    outcome: str = Field(description="done, or why it was not acknowledged.")
+
+
+class AcknowledgedPage(Contract):
+    items: list[Acknowledged]
+
+
+class RuleState(Contract):
+    """A rule of a machine and how it is now."""
+
+    rule_id: str
+    kind: AlarmKind
+    priority: Priority
+    state: AlarmState
+    alarm_id: str | None
+    limit: float | None = Field(description="As it is now.")
+    described_limit: float | None
+    unit: str
+    set_by: str | None = Field(description="Who changed the limit.")
+    shelved_until: At | None
+
+
+class RulesPage(Contract):
+    """`outOfService`: why nothing is said of this machine."""
+
+    out_of_service: str | None
+    items: list[RuleState]
+
+
+class BadActor(Contract):
+    machine_id: str
+    rule_id: str
+    raised_count: Count
+    share: float
+
+
+class Chatterer(Contract):
+    machine_id: str
+    rule_id: str
+
+
+class Durations(Contract):
+    median: float
+    max: float
+
+
+class AlarmStatistics(Contract):
+    """By ISA-18.2 clause 16 and EEMUA 191, for one operator's span of control."""
+
+    raised_count: Count
+    per_ten_minutes_mean: float
+    per_ten_minutes_peak: Count
+    flood_count: Count = Field(description="More than 10 alarms in 10 minutes, until fewer than 5.")
+    flood_ratio: float = Field(description="Share of the time in floods.")
+    bad_actors: list[BadActor] = Field(description="The ten rules that raised most.")
+    chattering: list[Chatterer] = Field(description="Raised three times within a minute.")
+    by_priority: dict[Priority, Count]
+    standing_count: Count = Field(description="Active now.")
+    stale_count: Count = Field(description="Of these, for more than 24 h.")
+    time_to_acknowledge_s: Durations | None
+    time_in_alarm_s: Durations | None
 
 
 class ScopeOee(OeeBucket):

@@ -120,7 +120,7 @@ def _normal(turn: Turn, rule: Rule, value: float | None, at: int) -> Alarm:
         kind=rule.condition.kind,
         priority=rule.priority,
         state=State.NORMAL,
-        limit=limit_of(turn, rule),
+        limit=limit_now(turn.state, rule),
         unit=turn.spec.unit_of(rule),
         value=value,
         violated_at=at,
@@ -128,9 +128,9 @@ def _normal(turn: Turn, rule: Rule, value: float | None, at: int) -> Alarm:
     )
 
 
-def limit_of(turn: Turn, rule: Rule) -> float | None:
+def limit_now(state: MachineState, rule: Rule) -> float | None:
     """The rule's limit as it is now."""
-    changed = turn.state.set_points.get(rule.rule_id)
+    changed = state.set_points.get(rule.rule_id)
     return rule.limit if changed is None else changed.value
 
 
@@ -161,7 +161,7 @@ def _trip(turn: Turn, rule: Rule, alarm: Alarm, value: float | None, at: int, *,
     alarm = replace(
         alarm,
         value=value,
-        limit=limit_of(turn, rule),
+        limit=limit_now(turn.state, rule),
         violated_at=since,
         raised_at=at,
         cleared_at=None,
