@@ -15,6 +15,7 @@ from shared.commit import MACHINES, QUARANTINE
 from shared.contracts.documents import Quarantined, names
 from shared.contracts.http import AlarmsAsked, AlarmStatisticsAsked, ScopeOee
 from shared.instants import instant, iso
+from shared.oee_documents import elements_from, indicators_document, losses_document
 from shared.ports import Document, Documents, Refused
 from shared.relay.scopes import SCOPES
 
@@ -142,7 +143,7 @@ async def predictions(
 async def oee(
     documents: Documents, paging: Paging, scope: str, *, begin: str | None, end: str | None
 ) -> Page | None:
-    """The shifts of a machine, line, site or enterprise that started in [begin, end).
+    """The shifts of a machine, line, area, site or enterprise that started in [begin, end).
 
     None when there is no such scope. Each item says its `scope` and `level`.
     """
@@ -157,7 +158,15 @@ async def oee(
         documents, container, conditions, paging, newest="start", partition=scope, shown=ScopeOee
     )
     items = [
-        {**document, "scope": scope, "level": document.get("level", "machine")} for document in page.items
+        {
+            **document,
+            "scope": scope,
+            "level": document.get("level", "machine"),
+            "indicators": indicators_document(elements),
+            "losses": losses_document(elements),
+        }
+        for document in page.items
+        for elements in (elements_from(document),)
     ]
     return Page(items, page.next_cursor)
 

@@ -18,8 +18,10 @@ from shared.contracts.documents import (
     Prediction,
     Priority,
     Quarantined,
+    Ratio,
     Stop,
 )
+from shared.domain.packml import TimeCategory
 from shared.instants import instant, iso
 
 
@@ -274,11 +276,61 @@ class AlarmStatistics(Contract):
     time_in_alarm_s: Durations | None
 
 
+class Indicators(Contract):
+    """Key performance indicators of ISO 22400-2; null where the formula divides by nothing."""
+
+    planned_busy_ms: Count
+    nee: Ratio | None = Field(description="Net equipment effectiveness.")
+    teep: Ratio | None = Field(description="OEE x planned busy time / all time of the shift.")
+    allocation_efficiency: Ratio | None
+    utilisation_efficiency: Ratio | None
+    technical_efficiency: Ratio | None
+    setup_ratio: Ratio | None
+    scrap_ratio: Ratio | None
+    rework_ratio: Ratio | None
+    first_pass_yield: Ratio | None
+    throughput_per_h: Ratio | None = Field(description="Units an hour of planned busy time.")
+    mtbf_ms: Count | None
+    mttf_ms: Count | None
+    mttr_ms: Count | None
+    corrective_maintenance_ratio: Ratio | None
+    unclassified_share: Ratio | None = Field(description="Of unplanned and minor stops: without a reason.")
+    suspected_cycle_ms: Count | None = Field(
+        description="Where effectiveness is above 1: no ideal cycle can be longer than this mean one."
+    )
+    suspected_product: str | None
+
+
+class LossStep(Contract):
+    name: str
+    time_ms: int = Field(description="Negative only for speed, where an ideal cycle is too long.")
+    units: int | None = Field(description="What could have been made meanwhile.")
+
+
+class LostTime(Contract):
+    category: TimeCategory
+    reason: str | None
+    time_ms: Count
+
+
+class Waste(Contract):
+    reason: str
+    count: Count
+
+
+class Losses(Contract):
+    waterfall: list[LossStep] = Field(description="Planned busy time in parts that sum to it exactly.")
+    pareto: list[LostTime] = Field(description="The longest first.")
+    waste: list[Waste] = Field(description="Rejected units by reason, the most first.")
+
+
 class ScopeOee(OeeBucket):
-    """One shift of a machine, line, site or enterprise."""
+    """One shift of a machine, line, area, site or enterprise."""
 
     scope: str
-    level: Literal["machine", "line", "site", "enterprise"]
+    level: Literal["machine", "line", "area", "site", "enterprise"]
+    indicators: Indicators
+    losses: Losses
 
 
 class OeePage(_Page):

@@ -413,6 +413,8 @@ async def test_oee_of_machine_line_site_and_enterprise(api: Api) -> None:
     machines = [(await every(api, "oee", scope=machine))[0] for machine in MACHINES]
     for scope, level in (("LINE-1", "line"), ("SITE-1", "site"), ("enterprise", "enterprise")):
         [shift] = await every(api, "oee", scope=scope)
+        steps = [loss["timeMs"] for loss in shift["losses"]["waterfall"]]
+        assert sum(steps) == shift["indicators"]["plannedBusyMs"]
         assert (shift["scope"], shift["level"]) == (scope, level)
         assert shift["elements"]["goodCount"] == sum(one["elements"]["goodCount"] for one in machines)
     start = machines[0]["start"]
