@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench import child
 from bench.factory import ROOT, write_factory
@@ -39,7 +40,7 @@ class Factories:
     """Applying the same file again, which changes nothing."""
     apply_cpu_s: dict[str, float]
     """Processor time of the first apply, by process: what it would take on a machine of its own, at most."""
-    load_average: str
+    load_average: float
 
 
 def measure(*, machines: int = 10_000) -> Factories:
@@ -69,7 +70,7 @@ def _measure(folder: Path, machines: int) -> Factories:
     )
 
 
-def _millwright(command: str, *arguments: str | Path) -> tuple[float, dict[str, object]]:
+def _millwright(command: str, *arguments: str | Path) -> tuple[float, dict[str, Any]]:
     began = time.monotonic()
     ran = subprocess.run(
         [sys.executable, "-m", "millwright", "factory", command, *map(str, arguments), "--json"],
