@@ -13,6 +13,6 @@ bp = func.Blueprint()
 @bp.function_name("notify")
 @bp.event_grid_trigger(arg_name="event")
 async def notify(event: func.CloudEvent) -> None:
-    """Deliver to every channel that asks for it; an error makes Event Grid deliver again."""
+    """Tell everybody whom a policy names; an error makes Event Grid bring the event again."""
     backend = await app()
     await backend.notify(event.to_dict())

@@ -30,3 +30,11 @@ async def reconcile_twins(timer: func.TimerRequest) -> None:
     backend = await app()
     now = time.time_ns() // 1_000_000
     await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)
+
+
+@bp.function_name("escalate")
+@bp.timer_trigger(schedule="*/15 * * * * *", arg_name="timer")
+async def escalate(timer: func.TimerRequest) -> None:
+    """Tell more people of what nobody acknowledges; try again what did not get through."""
+    backend = await app()
+    await backend.notify.on_time()

@@ -36,7 +36,7 @@ param operatorEmails string = ''
 param monthlyBudget string = '0'
 
 @description('App settings that the factory files name as addresses of notification channels.')
-param channelSettings string[] = ['NOTIFY_WEBHOOK_URL']
+param channelSettings string[] = ['NOTIFY_WEBHOOK_URL', 'NOTIFY_WEBHOOK_SECRET', 'NOTIFY_TEAMS_URL', 'NOTIFY_SMTP_URL']
 
 @description('Address ranges that may reach the API and deploy while the network is private.')
 param allowedAddresses string[] = []

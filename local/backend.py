@@ -35,8 +35,12 @@ SUBSCRIPTIONS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         "CloudEventSchemaV1_0",
         (
             "millwright.alarm.raised.v1",
+            "millwright.alarm.reannunciated.v1",
+            "millwright.alarm.cleared.v1",
             "millwright.machine.blocked.v1",
             "millwright.prediction.thresholdcrossed.v1",
+            "millwright.notification.deadlettered.v1",
+            "millwright.action.failed.v1",
         ),
     ),
     ("millwright", "automate", "CloudEventSchemaV1_0", ("millwright.alarm.raised.v1",)),

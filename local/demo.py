@@ -68,13 +68,14 @@ async def _demo(options: DemoOptions, errors: Console) -> int:
             home,
             factory=options.factory,
             ports_from=options.ports_from,
-            environment={"NOTIFY_WEBHOOK_URL": inbox.url},
+            environment=inbox.environment,
             tell=tell,
         ) as backend,
         aiohttp.ClientSession() as http,
     ):
         api = f"{backend.cloud.endpoints['api'].rstrip('/')}/api"
         tell(f"ready after {time.monotonic() - started:.1f} s; API {api}; logs {home.path}/logs")
+        tell(f"operators' inbox {inbox.url}")
         plant = await _start_plant(options, home)
         try:
             await _watch(options, backend, inbox, http, api, stopping, plant)

@@ -184,6 +184,7 @@ def _site_version(factory: Factory, site: Site, classes: dict[str, ClassPart], c
         profiles={name: factory.profiles[name] for name in sorted(set(devices.values()))},
         device_profiles=devices,
         notifications=tuple(n for n in factory.notifications if not n.sites or site.id in n.sites),
+        recipients=factory.recipients,
         automation=factory.automation,
         areas={area.id: area.name for area in site.areas},
         lines=tuple(line.id for _, line in pairs),

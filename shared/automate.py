@@ -44,7 +44,7 @@ class Automator:
         if site is None or not site.automation.enabled:
             return
         for action in site.automation.actions:
-            if action.rule == data["ruleId"]:
+            if action.rule == data["ruleId"] and action.method is not None:
                 await self._act(event, action.method, dict(action.payload))
 
     async def _act(self, event: Document, method: str, payload: Document) -> None:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from shared.contracts.spec_documents import (
     CurrentDocument,
     LineDocument,
+    MachinePart,
     SiteDocument,
     line_document_id,
     site_document_id,
@@ -151,13 +152,17 @@ class SpecStore:
         version = self._current.get(site_id)
         return None if version is None else await self.site(site_id, version)
 
-    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
-        """The devices that report a machine, as described at most 30 s ago; none for a stranger."""
+    async def machine_of(self, site_id: str, line_id: str, machine_id: str) -> MachinePart | None:
+        """A machine as described at most 30 s ago; None for a stranger."""
         await self._look_after(KNOWN_AFTER_S)
         version = self._current.get(site_id)
-        if version is None:
-            return ()
-        machine = (await self.line(site_id, line_id, version)).machines.get(machine_id)
+        if version is None or line_id not in (await self.site(site_id, version)).lines:
+            return None
+        return (await self.line(site_id, line_id, version)).machines.get(machine_id)
+
+    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
+        """The devices that report a machine, as described at most 30 s ago; none for a stranger."""
+        machine = await self.machine_of(site_id, line_id, machine_id)
         return machine.devices if machine is not None else ()
 
     async def _look_after(self, seconds: float) -> None:

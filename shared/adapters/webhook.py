@@ -4,16 +4,16 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-import orjson
 
-from shared.ports import Document, Refused, Unavailable
+from shared.ports import Refused, Unavailable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PASSING = frozenset({408, 425, 429})
 
 
 class HttpWebhook:
-    """Posts JSON. 4xx is final, but for time-outs and throttling."""
+    """Posts to addresses. 4xx is final, but for time-outs and throttling. Redirects are not followed:
+    a signed message is for the one whom it was addressed to."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -28,20 +28,18 @@ class HttpWebhook:
         assert self._session is not None
         await self._session.close()
 
-    async def post(self, url: str, body: Document) -> None:
+    async def post(self, url: str, body: bytes, headers: dict[str, str]) -> None:
         assert self._session is not None
         try:
-            async with self._session.post(
-                url, data=orjson.dumps(body), headers={"Content-Type": "application/json"}
-            ) as response:
+            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 status = response.status
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             # A reference to Key Vault that Azure could not resolve comes as it is. Addresses are
             # secrets: it is not repeated.
             raise Refused("the setting holds no http(s) address; see to its secret in Key Vault") from exc
         except (aiohttp.ClientError, TimeoutError) as exc:
-            raise Unavailable(f"webhook: {type(exc).__name__}: {exc}") from exc
+            raise Unavailable(f"webhook: {type(exc).__name__}") from exc
         if status >= 500 or status in _PASSING:
             raise Unavailable(f"webhook answered {status}")
-        if status >= 400:
+        if status >= 300:
             raise Refused(f"webhook answered {status}")

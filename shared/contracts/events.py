@@ -15,6 +15,7 @@ from shared.contracts.documents import (
     Contract,
     Count,
     OfMachine,
+    Priority,
     Probability,
     State,
 )
@@ -107,6 +108,43 @@ class PredictionData(OfMachine):
     assessed_at: At
 
 
+class EscalatedData(OfMachine):
+    """`told`: the recipients of that step of the policy."""
+
+    alarm_id: str
+    rule_id: str
+    priority: Priority
+    state: AlarmState
+    policy: str
+    step: Annotated[int, Field(ge=1)]
+    told: list[str]
+
+
+class DeadLetteredData(Contract):
+    """`aboutId` and `deliveryId` lead to the document that keeps the message."""
+
+    site_id: str
+    line_id: str | None = None
+    machine_id: str | None = None
+    about_id: str
+    delivery_id: str
+    policy: str
+    channel: str
+    outcome: Literal["refused", "expired"]
+    detail: str | None
+    text: str
+
+
+class GroupedData(Contract):
+    """`notices` names the first ones of them."""
+
+    site_id: str
+    policy: str
+    priority: Priority
+    count: Count
+    notices: list[str]
+
+
 class DeviceData(Contract):
     """`described`: whether a factory description lists the device."""
 
@@ -165,6 +203,12 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
         PredictionData,
         "A model's probability passed its threshold, up or down.",
     ),
+    "millwright.alarm.escalated.v1": (
+        EscalatedData,
+        "Nobody acknowledged an alarm: further people were told.",
+    ),
+    "millwright.notification.deadlettered.v1": (DeadLetteredData, "A message did not get through."),
+    "millwright.notification.grouped.v1": (GroupedData, "Many notices as one; only webhooks get it."),
     "millwright.device.created.v1": (DeviceData, "A device was registered at IoT Hub."),
     "millwright.device.deleted.v1": (DeviceData, "A device was removed from IoT Hub."),
     "millwright.device.connected.v1": (DeviceData, "A device connected."),

@@ -4,56 +4,30 @@ Form is checked here; what refers to what is checked by `millwright factory chec
 the lines of the file.
 """
 
-from datetime import date, time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import Discriminator, Field, Tag
 
 from shared.contracts.profile import Profile
-from shared.domain.alarms.rules import RULES_MAX
-from shared.domain.packml import PackMLState, TimeCategory
-
-type Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$")]
-"""Also the id of a twin and of documents: letters, digits, `_`, `.` and `-`, at most 64."""
-
-type ClassName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
-type SignalName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=48)]
-type Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-type Finite = Annotated[float, Field(allow_inf_nan=False)]
-type Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-type NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-type Quantity = (
-    Finite | Annotated[str, StringConstraints(pattern=r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)? ?[^\s\d][^\s]*$")]
+from shared.contracts.reactions import Automation, Notification, Recipients
+from shared.contracts.words import (
+    Category,  # pyright: ignore[reportUnknownVariableType]  # made from the enum
+    ClassName,
+    Clock,
+    Day,
+    Described,
+    Finite,
+    Id,
+    NotNegative,
+    Positive,
+    Priority,
+    Quantity,
+    SignalName,
+    StateWord,  # pyright: ignore[reportUnknownVariableType]  # likewise
+    Text,
+    Weekday,
 )
-"""`85` in the signal's unit, or `85 °C` with a unit of its own."""
-
-type Priority = Literal["low", "medium", "high", "critical"]
-type Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-type StateWord = Literal[tuple(state.word for state in PackMLState)]  # pyright: ignore[reportInvalidTypeForm]  # from the enum, so that the two cannot differ
-type Category = Literal[tuple(category.value for category in TimeCategory)]  # pyright: ignore[reportInvalidTypeForm]  # likewise
-
-
-def _clock(text: str) -> str:
-    time.fromisoformat(text)
-    return text
-
-
-def _date(text: str) -> str:
-    date.fromisoformat(text)
-    return text
-
-
-type Clock = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d$"), AfterValidator(_clock)]
-"""Local wall-clock time, `06:00`."""
-type Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_date)]
-"""A local date, `2026-12-25`."""
-
-
-class Described(BaseModel):
-    """Strict: a misspelt key is an error, not a setting that silently does nothing."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
+from shared.domain.alarms.rules import RULES_MAX
 
 
 class Enterprise(Described):
@@ -423,29 +397,6 @@ class Site(Described):
     """Only for devices that speak something else than the v1 telemetry message."""
 
 
-class Notification(Described):
-    id: Id
-    min_priority: Priority = "high"
-    webhook_setting: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-    """Name of the application setting that holds the URL: addresses are secrets, files are not."""
-    sites: list[Id] = []
-    """Only these; left out: all."""
-
-
-class Action(Described):
-    """A direct method called when an alarm is raised."""
-
-    rule: Id
-    method: Id
-    payload: dict[str, Finite | str | bool] = Field(default_factory=dict[str, float | str | bool])
-
-
-class Automation(Described):
-    enabled: bool = False
-    """Off unless somebody turns it on: it moves machines."""
-    actions: list[Action] = []
-
-
 class Bands(Described):
     green_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
     yellow_ratio: Annotated[float, Field(gt=0, le=1)] = 0.8
@@ -466,6 +417,7 @@ class Factory(Described):
     state_maps: dict[Id, dict[Text, StateWord]] = Field(default_factory=dict[str, dict[str, str]])
     """Vendor's word -> PackML state."""
     profiles: dict[Id, Profile] = Field(default_factory=dict[str, Profile])
+    recipients: Recipients = Recipients()
     notifications: list[Notification] = []
     automation: Automation = Automation()
     oee: Bands = Bands()

@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from shared.contracts.factory import Automation, Notification
 from shared.contracts.profile import Profile
+from shared.contracts.reactions import Automation, Notification, Recipients
 from shared.domain.alarms.rules import Rule
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.spec import Bands, Calendar, ModelBinding, SignalSpec
@@ -134,6 +134,7 @@ class SiteDocument(_Document):
     device_profiles: dict[str, str]
     """Device -> profile."""
     notifications: tuple[Notification, ...]
+    recipients: Recipients = Recipients()
     automation: Automation
     areas: dict[str, str]
     """Area -> name."""

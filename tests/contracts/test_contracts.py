@@ -1,7 +1,6 @@
 """What is written and published is what the contracts say, and nothing else."""
 
 import re
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,6 @@ from shared.domain.inputs import (
     Tick,
 )
 from shared.domain.packml import PackMLState
-from shared.notify import Notifier
 from shared.ports import Create, Document, Refused, SetFields, Unavailable, Upsert
 from shared.quarantine import refused_document
 from shared.relay.scopes import ScopeRelay
@@ -162,6 +160,9 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "late",
         "quarantine",
         "delivery",
+        "gathered",
+        "pace",
+        "escalation",
         "action",
         "undelivered",
         "reconcile",
@@ -174,9 +175,14 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
     assert kinds == set(DOCUMENTS) - elsewhere
     assert rendered.late
     assert rendered.refused
-    assert events == {
-        kind for kind in EVENTS if not kind.startswith(("millwright.device.", "millwright.message."))
-    }
+    made_elsewhere = (
+        "millwright.device.",
+        "millwright.message.",
+        "millwright.notification.",
+        "millwright.action.",
+        "millwright.alarm.escalated.",
+    )
+    assert events == {kind for kind in EVENTS if not kind.startswith(made_elsewhere)}
 
 
 def operated_alarms() -> list[Document]:
@@ -308,14 +314,10 @@ class Described:
 
 
 class Outside:
-    """A webhook and a device that answer, or fail as told."""
+    """A device that answers, or fails as told."""
 
     def __init__(self, failure: Exception | None) -> None:
         self.failure = failure
-
-    async def post(self, url: str, body: Document) -> None:
-        if self.failure is not None:
-            raise self.failure
 
     async def call(self, device_id: str, method: str, payload: Document) -> Document:
         if self.failure is not None:
@@ -324,17 +326,10 @@ class Outside:
 
 
 @pytest.mark.parametrize("failure", [None, Refused("never"), Unavailable("later")])
-async def test_notifications_and_automation_are_recorded_as_their_contracts_say(
+async def test_automation_is_recorded_as_its_contract_says(
     failure: Exception | None,
 ) -> None:
-    documents, outside = MemoryDocuments(), Outside(failure)
-    notify = Notifier(
-        documents, Described(), outside, setting=lambda name: "https://hook.example", clock=lambda: 5
-    )
-    with suppress(Unavailable):
-        await notify(RAISED)
-    [delivery] = documents.all("deliveries")
-    holds(delivery, "delivery")
+    outside = Outside(failure)
     documents = MemoryDocuments()
     await Automator(documents, Described(), outside, clock=lambda: 5)(RAISED)
     [action] = documents.all("deliveries")

@@ -123,8 +123,8 @@ def test_the_channels_that_factories_name_have_a_setting() -> None:
     given = re.search(r"param channelSettings string\[\] = \[(.*)\]", (INFRA / "main.bicep").read_text())
     assert given is not None
     for path in (ROOT / "factories").glob("*.yaml"):
-        for policy in yaml.safe_load(path.read_text()).get("notifications", []):
-            assert f"'{policy['webhook_setting']}'" in given[1]
+        for setting in re.findall(r"_setting: (\w+)", path.read_text()):
+            assert f"'{setting}'" in given[1], f"{path.name} names {setting}"
 
 
 def test_both_environments_make_the_same_choices() -> None:
