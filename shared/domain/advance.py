@@ -181,7 +181,8 @@ def _read(turn: Turn, reading: Reading) -> None:
     if event_time.is_duplicate(state.fold, reading):
         state.duplicate_count += 1
         return
-    if reading.arrived_at > state.arrived_at:
+    turn.quiet_ms = reading.arrived_at - state.arrived_at
+    if turn.quiet_ms > 0:
         state.arrived_at = reading.arrived_at
     if state.silent:
         state.silent = False

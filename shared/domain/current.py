@@ -81,7 +81,8 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         if not (older or state.bad[column]):
             state.bad[column] = True
             shown.pending = True
-    if turn.spec.watch.per_reading or state.alarms:
+    watch = turn.spec.watch
+    if watch.per_reading or watch.absences or state.alarms:
         judging.evaluate_reading(turn, reading, previous_at=before_at)
 
 

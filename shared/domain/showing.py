@@ -50,6 +50,7 @@ def _write(turn: Turn, now: int) -> None:
     _tell_values(turn)
     turn.urgent = False
     turn.bundle = 0
+    turn.taken_back.clear()
     active, unacknowledged, highest = summary(state.alarms)
     turn.effects.append(
         TwinChanged(

@@ -1,6 +1,6 @@
 """One call of `advance`: the private copy being changed, and the effects decided so far."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.domain.effects import Effect
 from shared.domain.spec import MachineSpec
@@ -17,6 +17,11 @@ class Turn:
 
     bundle: int = 0
     """Number of the first change of an alarm by the current input; 0: none yet."""
+    taken_back: set[str] = field(default_factory=set[str])
+    """Rules whose suppression the current input ended: they are judged from the next one on, so
+    that one input never writes two occurrences of a rule."""
+    quiet_ms: int = 0
+    """How long nothing had arrived before the current reading."""
     owns_page: bool = False
     owns_bucket: bool = False
     """A cloned state shares its page and bucket with the original: most inputs change neither."""

@@ -116,12 +116,14 @@ def _machine_service(turn: Turn, command: TakeOutOfService | ReturnToService) ->
     if isinstance(command, TakeOutOfService):
         if state.outage is not None:
             return f"the machine is out of service already: {state.outage.who}, {state.outage.why}"
-        state.outage = Outage(command.now, command.who, command.why, command.work_order, state.effect_count)
+        taken: list[str] = []
         for rule_id, alarm in list(state.alarms.items()):
             if not alarm.alarm_id:
                 del state.alarms[rule_id]
             elif alarm.state not in HIDDEN:
                 move(turn, alarm, Event.TAKE_OUT, at=command.now, who=command.who, why=why)
+                taken.append(rule_id)
+        state.outage = Outage(command.now, command.who, command.why, command.work_order, tuple(taken))
     else:
         outage = state.outage
         if outage is None:
@@ -130,7 +132,7 @@ def _machine_service(turn: Turn, command: TakeOutOfService | ReturnToService) ->
             return f"the machine is out of service for another work order, {outage.work_order}"
         state.outage = None
         for alarm in list(state.alarms.values()):
-            if alarm.state == State.OUT_OF_SERVICE and alarm.version > outage.n:
+            if alarm.state == State.OUT_OF_SERVICE and alarm.rule_id in outage.taken:
                 move(turn, alarm, Event.PUT_BACK, at=command.now, who=command.who, why=why)
     n = turn.number()
     turn.bundle = turn.bundle or n

@@ -42,8 +42,11 @@ def evaluate_reading(turn: Turn, reading: Reading, *, previous_at: int) -> None:
     occurred = state.alarms
     watch = turn.spec.watch
     at = state.reading_at
+    gap = at - previous_at > turn.spec.silence_ms
+    if watch.absences:
+        _judge_absences(turn, reading)
     for rule, channel, sign, trip, clear in watch.per_reading:
-        x = channel(state, reading, at)
+        x = channel(state, reading, at, gap)
         if x is None:
             continue
         if state.set_points and rule.rule_id in state.set_points:
@@ -51,7 +54,7 @@ def evaluate_reading(turn: Turn, reading: Reading, *, previous_at: int) -> None:
         y = sign * x
         if y > trip or rule.rule_id in occurred:
             verdict = 1 if y > trip else -1 if y <= clear else 0
-            settle(turn, rule, verdict, x, at, gap=at - previous_at > turn.spec.silence_ms)
+            settle(turn, rule, verdict, x, at, gap=gap)
     if occurred:
         for rule in watch.silences:
             if rule.rule_id in occurred:
@@ -87,6 +90,25 @@ def record_old_violation(turn: Turn, column: int, value: float, *, at: int) -> N
                 _, trip, _ = thresholds(rule, turn.state.set_points[rule.rule_id].value)
             if sign * value > trip:
                 turn.effects.append(ViolationRecorded(turn.number(), rule.rule_id, rule.signal, value, at))
+
+
+def _judge_absences(turn: Turn, reading: Reading) -> None:
+    """Signals that are missing from what the machine says, as long as it talks.
+
+    A reading of any age brings its signals, believable or not: the sensor is not silent. While
+    the machine itself says nothing nobody knows, so behind that the time starts anew.
+    """
+    heard = memory_of(turn.state).heard
+    anew = turn.quiet_ms > turn.spec.silence_ms
+    now = reading.arrived_at
+    for rule, column, after_ms in turn.spec.watch.absences:
+        name = rule.rule_id
+        last = heard.get(name)
+        if last is None or anew or turn.spec.names[column] in reading.signals:
+            heard[name] = now
+        missing = now - heard[name] >= after_ms
+        if missing or name in turn.state.alarms:
+            settle(turn, rule, 1 if missing else -1, (now - heard[name]) / 1000, now, gap=anew)
 
 
 def _judge_figure(turn: Turn, row: FigureRow, value: float, at: int, *, every_ms: int) -> None:

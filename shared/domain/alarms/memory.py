@@ -25,8 +25,8 @@ class Outage:
     who: str
     why: str
     work_order: str | None
-    n: int
-    """The machine's effects before: what was taken out by it has a higher version."""
+    taken: tuple[str, ...] = ()
+    """The rules whose occurrences went out with the machine, and come back with it."""
 
 
 @dataclass(slots=True)

@@ -31,6 +31,8 @@ def settle(turn: Turn, rule: Rule, verdict: int, value: float | None, at: int, *
     if alarm is not None and rule.is_designed:
         alarm = _fit(turn, rule, alarm, at)
     if alarm is None:
+        if rule.rule_id in turn.taken_back:
+            return
         if verdict == Verdict.TRIP and applies(turn.spec, turn.state, rule, at):
             _trip(turn, rule, _normal(turn, rule, value, at), value, at, since=at)
     elif alarm.state in HIDDEN:
@@ -143,6 +145,7 @@ def _fit(turn: Turn, rule: Rule, alarm: Alarm, at: int) -> Alarm | None:
         if not fits:
             return alarm
         move(turn, alarm, Event.UNSUPPRESS, at=at)
+        turn.taken_back.add(rule.rule_id)
         return None
     if fits:
         return alarm

@@ -3,7 +3,8 @@
 A row is (rule, channel, sign, trip, clear): with x the channel's number, or the signal's own value
 where there is no channel, the condition holds when sign * x > trip and has returned when
 sign * x <= clear; in between (the deadband) nothing changes. A channel gives None when it
-has nothing to say.
+has nothing to say yet, and UNKNOWN (which is neither beyond nor within anything) behind a gap in
+its data: an alarm stays as it is, and its delays start anew.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 
 type Channel = Callable[["MachineState", float, int, int], float | None]
 """(state, value, at, the signal's sample before) -> number."""
-type ReadingChannel = Callable[["MachineState", "Reading", int], float | None]
-"""(state, reading, at) -> number."""
+type ReadingChannel = Callable[["MachineState", "Reading", int, bool], float | None]
+"""(state, reading, at, whether the reading is behind a gap) -> number."""
 type Row = tuple[Rule, Channel | None, float, float, float]
 type ReadingRow = tuple[Rule, ReadingChannel, float, float, float]
 type FigureRow = tuple[Rule, str, float, float, float]
 """With the figure's or the model's name for the channel."""
 
 HOLDS, HOLDS_NOT = expressions.TRUE, expressions.FALSE
+UNKNOWN = float("nan")
 _TRIP, _CLEAR = 0.75, 0.25
 """Between TRUE, WITHIN_DEADBAND and FALSE, for conditions that are no number."""
 
@@ -44,6 +46,8 @@ class Plan:
     figures: tuple[FigureRow, ...]
     silences: tuple[Rule, ...]
     """Of the whole machine, judged by ticks."""
+    absences: tuple[tuple[Rule, int, int], ...]
+    """Of one signal: (rule, column, milliseconds), judged with each reading by its arrival."""
     designed: tuple[Rule, ...]
     """Those that do not always apply."""
     realarms: bool
@@ -58,6 +62,7 @@ def plan(spec: "MachineSpec") -> Plan:
     scores: list[FigureRow] = []
     figures: list[FigureRow] = []
     silences: list[Rule] = []
+    absences: list[tuple[Rule, int, int]] = []
     for rule in spec.rules:
         match rule.condition:
             case rules.Limit(signal=signal):
@@ -83,9 +88,8 @@ def plan(spec: "MachineSpec") -> Plan:
                 per_reading[rule.rule_id] = (rule, _in_state(rule.condition), *thresholds(rule))
             case rules.Silence(signal=None):
                 silences.append(rule)
-            case rules.Silence(signal=signal):
-                channel = _absence(rule.rule_id, rule.condition, spec.names.index(str(signal)))
-                per_reading[rule.rule_id] = (rule, channel, *thresholds(rule))
+            case rules.Silence(signal=signal, after_ms=after_ms):
+                absences.append((rule, spec.names.index(str(signal)), after_ms))
             case rules.Score(model=model):
                 scores.append((rule, model, *thresholds(rule)))
             case rules.Oee(figure=figure):
@@ -98,6 +102,7 @@ def plan(spec: "MachineSpec") -> Plan:
         scores=tuple(scores),
         figures=tuple(figures),
         silences=tuple(silences),
+        absences=tuple(absences),
         designed=tuple(rule for rule in spec.rules if rule.is_designed),
         realarms=any(rule.realarm_ms is not None for rule in spec.rules),
         by_id={rule.rule_id: rule for rule in spec.rules},
@@ -148,12 +153,12 @@ def _difference(spec: "MachineSpec", condition: rules.Deviation) -> ReadingChann
     column, other = spec.names.index(condition.signal), spec.names.index(str(condition.target_signal))
     silence_ms = spec.silence_ms
 
-    def channel(state: "MachineState", reading: "Reading", at: int) -> float | None:
+    def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
         value, target = state.values[column], state.values[other]
         if value is None or target is None:
-            return None
+            return UNKNOWN
         fresh = at - min(state.value_at[column], state.value_at[other]) <= silence_ms
-        return abs(value - target) if fresh else None
+        return abs(value - target) if fresh else UNKNOWN
 
     return channel
 
@@ -166,7 +171,7 @@ def _rate(rule_id: str, condition: rules.RateOfChange, silence_ms: int) -> Chann
         track = tracks.get(rule_id)
         if track is None or at - previous_at > silence_ms:
             tracks[rule_id] = rates.begin(value, at)
-            return None
+            return UNKNOWN
         tracks[rule_id], rate = rates.add(track, value, at, window_ms)
         if rate is None or direction == "rising":
             return rate
@@ -196,11 +201,12 @@ def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec")
     window_ms, silence_ms, rule = condition.window_ms, spec.silence_ms, spec.counters
     wants_good, wants_reject = condition.counter != "reject", condition.counter != "good"
 
-    def channel(state: "MachineState", reading: "Reading", at: int) -> float | None:
+    def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
         good = reading.good if wants_good else None
         reject = reading.reject if wants_reject else None
-        if (good is None and reject is None) or reading.at != at:
-            return None
+        older = reading.at != at or reading.sequence != state.reading_sequence
+        if (good is None and reject is None) or older:
+            return UNKNOWN if gap else None
         memory = memory_of(state)
         last_good, last_reject, total = memory.counts.get(rule_id, (None, None, 0))
         if good is not None:
@@ -211,9 +217,9 @@ def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec")
             last_reject = reject
         memory.counts[rule_id] = (last_good, last_reject, total)
         track = memory.rates.get(rule_id)
-        if track is None or at - track[0] > max(silence_ms, window_ms):
+        if track is None or gap or at - track[0] > max(silence_ms, window_ms):
             memory.rates[rule_id] = rates.begin(total, at)
-            return None
+            return UNKNOWN
         memory.rates[rule_id], rate = rates.add(track, total, at, window_ms)
         return rate
 
@@ -223,28 +229,18 @@ def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec")
 def _in_state(condition: rules.InState) -> ReadingChannel:
     states, reasons = frozenset(condition.states), frozenset(condition.reasons)
 
-    def channel(state: "MachineState", reading: "Reading", at: int) -> float | None:
+    def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
         holds = (not states or state.state in states) and (not reasons or state.reason in reasons)
         return HOLDS if holds else HOLDS_NOT
 
     return channel
 
 
-def _absence(rule_id: str, condition: rules.Silence, column: int) -> ReadingChannel:
-    """A signal that is missing from what the machine says. A machine that says nothing is another rule's."""
-    after_ms = condition.after_ms
-
-    def channel(state: "MachineState", reading: "Reading", at: int) -> float | None:
-        heard = memory_of(state).heard
-        last = heard.get(rule_id)
-        if last is None or state.value_at[column] == at:
-            heard[rule_id] = reading.arrived_at
-            return HOLDS_NOT
-        return HOLDS if reading.arrived_at - last >= after_ms else HOLDS_NOT
-
-    return channel
-
-
 def _expression(spec: "MachineSpec", program: tuple[rules.Step, ...]) -> ReadingChannel:
     condition = expressions.condition(spec, program)
-    return lambda state, reading, at: condition(state, at)
+
+    def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
+        truth = condition(state, at)
+        return UNKNOWN if truth is None else truth
+
+    return channel
