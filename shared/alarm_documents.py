@@ -128,6 +128,10 @@ def text(rule: Rule | None, alarm: fx.Alarm) -> str:
             return f"{alarm.signal} is missing from what the machine sends"
         case rules.Frozen():
             return f"{alarm.signal} does not move for {condition.after_ms / 1000:g} s"
+        case rules.Score(direction="below"):
+            return f"{condition.model} gives {value}, below {limit}"
+        case rules.Score() if condition.limit >= 1.0:
+            return f"{condition.model} gives {value}, above {limit}"
         case rules.Score():
             return f"{condition.model} gives a failure probability of {value}, above {limit}"
         case rules.Oee():

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from shared.documents import Rendered, render
 from shared.domain.advance import Advanced, advance, initial
 from shared.domain.effects import ScoreRequested
-from shared.domain.inputs import Input, Position, Scored, SpecChanged
+from shared.domain.inputs import Answered, Input, Position, SpecChanged
 from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
 from shared.ports import Conflict, Create, Document, Documents, Missing, Operation, Refused, Replace
@@ -39,7 +39,7 @@ class Specs(Protocol):
 
 
 class Scorer(Protocol):
-    def score(self, requests: Sequence[ScoreRequested]) -> list[Scored]: ...
+    def score(self, requests: Sequence[ScoreRequested]) -> Sequence[Answered]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +233,7 @@ def decide(slices: Sequence[tuple[Loaded, Sequence[Input]]], scorer: Scorer) -> 
 
 
 def _interleave(
-    inputs: Sequence[Input], advanced: Advanced, answers: dict[tuple[str, str, int], Scored]
+    inputs: Sequence[Input], advanced: Advanced, answers: dict[tuple[str, str, int], Answered]
 ) -> list[Input]:
     result: list[Input] = []
     start = 0

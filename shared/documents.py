@@ -13,6 +13,7 @@ from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
 from shared.events import event
 from shared.instants import iso, iso_or_none
+from shared.maintenance_documents import call_fields, health_figures, order_fields, prediction_fields
 from shared.oee_documents import bucket_document, elements_document, oee_ratios
 from shared.ports import Create, Document, Operation, SetFields, Upsert
 
@@ -70,6 +71,12 @@ def render(
                 _put(upserts, _stop(spec, effect))
             case fx.PredictionMade():
                 _put(upserts, _prediction(spec, effect))
+            case fx.CallChanged():
+                document = _document(spec, f"call:{effect.call.call_id}", "call")
+                _put(upserts, document | call_fields(effect.call))
+            case fx.WorkOrderChanged():
+                document = _document(spec, f"workorder:{effect.order.order_id}", "workorder")
+                _put(upserts, document | order_fields(effect.order))
             case fx.ViolationRecorded():
                 _put(upserts, _violation(spec, effect))
             case fx.GapClosed():
@@ -124,7 +131,7 @@ def twin_document(spec: MachineSpec, twin: fx.TwinChanged) -> Document:
             for name, measured in twin.measurements.items()
         },
         "oee": None if twin.oee is None else oee_figures(spec, twin.oee),
-        "health": None if twin.health is None else health_figures(twin.health),
+        "health": None if twin.health is None else health_figures(spec, twin.health),
         "alarms": {
             "activeCount": twin.active_alarm_count,
             "unacknowledgedCount": twin.unacknowledged_alarm_count,
@@ -137,21 +144,6 @@ def oee_figures(spec: MachineSpec, elements: fx.OeeElements) -> Document:
     """The ratios behind a machine's bucket, with their bounds and band."""
     green_ratio, yellow_ratio = spec.bands_at(elements.start)
     return oee_ratios(elements, green_ratio=green_ratio, yellow_ratio=yellow_ratio)
-
-
-def health_figures(health: fx.Health) -> Document:
-    """Probability and score (1 - probability) of a machine's model; None while it abstains."""
-    known = health.probability is not None
-    return {
-        "model": health.model,
-        "modelVersion": health.version,
-        "probability": health.probability,
-        "score": round(1 - health.probability, 6) if health.probability is not None else None,
-        "abstained": not known,
-        "reason": health.reason or None,
-        "warning": health.warning,
-        "assessedAt": iso(health.at),
-    }
 
 
 def alarm_document(spec: MachineSpec, alarm: fx.Alarm) -> Document:
@@ -245,9 +237,7 @@ def _stop(spec: MachineSpec, stop: fx.StopStarted | fx.StopEnded) -> Document:
 def _prediction(spec: MachineSpec, made: fx.PredictionMade) -> Document:
     return {
         **_document(spec, f"prediction:{made.health.model}:{iso(made.health.at)}", "prediction"),
-        **health_figures(made.health),
-        "threshold": made.threshold,
-        "contributions": dict(made.contributions),
+        **prediction_fields(spec, made),
         "ttl": HISTORY_TTL_S,
     }
 

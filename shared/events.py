@@ -4,6 +4,13 @@ from shared.alarm_documents import EVENT_TYPES, event_data
 from shared.domain import effects as fx
 from shared.domain.spec import MachineSpec
 from shared.instants import iso, iso_or_none
+from shared.maintenance_documents import (
+    ORDER_EVENTS,
+    call_fields,
+    crossing_fields,
+    order_fields,
+    prediction_fields,
+)
 from shared.ports import Document
 
 
@@ -57,17 +64,24 @@ def event(spec: MachineSpec, effect: fx.Effect) -> Document | None:
         case fx.OeeMeasured():
             return _oee(spec, effect)
         case fx.PredictionMade():
-            return _event(
-                spec, effect.n, "prediction.made", effect.health.at, _health(effect.health, effect.threshold)
-            )
+            at = effect.health.at
+            return _event(spec, effect.n, "prediction.made", at, prediction_fields(spec, effect))
         case fx.ThresholdCrossed():
-            return _event(
-                spec,
-                effect.n,
-                "prediction.thresholdcrossed",
-                effect.health.at,
-                _health(effect.health, effect.threshold),
-            )
+            data = crossing_fields(spec, effect.health, effect.threshold)
+            return _event(spec, effect.n, "prediction.thresholdcrossed", effect.health.at, data)
+        case fx.CallChanged(call=call):
+            if call.outcome == "open" or call.judged_at is None:
+                return None
+            return _event(spec, effect.n, "prediction.judged", call.judged_at, _told(call_fields(call)))
+        case fx.ModelSuspended():
+            data = {"model": effect.model, "modelVersion": effect.version, "reason": effect.reason}
+            return _event(spec, effect.n, "model.suspended", effect.at, data)
+        case fx.ModelResumed():
+            data = {"model": effect.model, "modelVersion": effect.version}
+            return _event(spec, effect.n, "model.resumed", effect.at, data)
+        case fx.WorkOrderChanged(order=order):
+            kind = ORDER_EVENTS[order.state]
+            return _event(spec, effect.n, kind, order.changed_at, _told(order_fields(order)))
         case _:
             return None
 
@@ -104,14 +118,6 @@ def _oee(spec: MachineSpec, measured: fx.OeeMeasured) -> Document:
     return _event(spec, measured.n, kind, elements.measured_at, data)
 
 
-def _health(health: fx.Health, threshold: float) -> Document:
-    return {
-        "model": health.model,
-        "modelVersion": health.version,
-        "probability": health.probability,
-        "threshold": threshold,
-        "warning": health.warning,
-        "abstained": health.probability is None,
-        "reason": health.reason or None,
-        "assessedAt": iso(health.at),
-    }
+def _told(fields: Document) -> Document:
+    """Without `at`, which documents are sorted by and an event has as its `time`."""
+    return {name: value for name, value in fields.items() if name != "at"}

@@ -10,23 +10,31 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
-from operator import le
 from pathlib import Path
+from threading import Timer
 from typing import assert_never, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from shared.contracts.model_card import Kind, ModelCard
 from shared.domain.features import VERSION
-from shared.onnx_runtime import RUNTIME_ERRORS, Session, open_session
+from shared.onnx_opsets import opsets
+from shared.onnx_runtime import RUNTIME_ERRORS, RunOptions, Session, open_session, run_options
 
 REFERENCE_TOLERANCE = 1e-5
 """How far the answers to the card's reference rows may be off: as a probability, else relatively."""
 
+RUN_LONGEST_S = 2.0
+"""A run is ended after this, whatever it is doing between two operators: nothing waits for it longer."""
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+type Rows = NDArray[np.float64]
+"""One row a line, columns in the card's order, NaN for what is missing."""
 
 
 class ModelRefused(Exception):
@@ -65,37 +73,46 @@ def output_of(card: ModelCard) -> tuple[str, int]:
     return OUTPUTS[card.kind], width
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OnnxModel:
     """A verified model. Immutable; safe to share within a worker."""
 
     card: ModelCard
     session: Session
     input_name: str
-    lowest: tuple[float, ...]
+    lowest: NDArray[np.float64]
     """By column: the training range with its margin."""
-    highest: tuple[float, ...]
+    highest: NDArray[np.float64]
+    dispensable: NDArray[np.bool_]
+    """By column: whether training rows missed it."""
 
-    def covers(self, row: tuple[float, ...]) -> bool:
-        """Every column is there and within the training range: the quick answer for nearly all rows."""
-        return (
-            len(row) == len(self.lowest)
-            and all(map(le, self.lowest, row))
-            and all(map(le, row, self.highest))
-        )
+    def covers(self, rows: Rows) -> list[bool]:
+        """For each row, whether all its values are within the training range; what is missing, too, where
+        training rows missed it. The quick answer for nearly all rows."""
+        within = (self.lowest <= rows) & (rows <= self.highest) | (np.isnan(rows) & self.dispensable)
+        return within.all(axis=1).tolist()
 
-    def outputs(self, rows: Sequence[tuple[float, ...]]) -> list[list[float]]:
+    def outputs(self, rows: ArrayLike) -> list[list[float]]:
         """The model's output per row, rounded to 6 decimals (may be NaN); one run for all rows.
 
         Raises ModelFailed when the runtime does, or when the answer has another shape.
         """
-        feed = {self.input_name: np.asarray(rows, dtype=np.float32)}
+        # As float64 first: that is how columns are rounded, and float32 is what the model takes.
+        given = np.asarray(rows, dtype=np.float64).astype(np.float32)
+        feed = {self.input_name: given}
         name, width = output_of(self.card)
+        options = run_options()
+        watchdog = Timer(RUN_LONGEST_S, _end, (options,))
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            answer = self.session.run([name], feed)[0]
+            answer = self.session.run([name], feed, options)[0]
         except RUNTIME_ERRORS as error:
-            raise ModelFailed(f"{self.card.name} {self.card.version}: {error}") from error
-        if getattr(answer, "shape", None) != (len(rows), width):
+            why = f"ended after {RUN_LONGEST_S:g} s" if options.terminate else str(error)
+            raise ModelFailed(f"{self.card.name} {self.card.version}: {why}") from error
+        finally:
+            watchdog.cancel()
+        if getattr(answer, "shape", None) != (len(given), width):
             raise ModelFailed(
                 f"{self.card.name} {self.card.version}: answers {type(answer)} of a wrong shape"
             )
@@ -103,7 +120,7 @@ class OnnxModel:
         columns = cast("NDArray[np.float32]", answer).astype(np.float64)
         return [[round(value, 6) for value in row] for row in columns.tolist()]
 
-    def answers(self, rows: Sequence[tuple[float, ...]]) -> list[Answer]:
+    def answers(self, rows: ArrayLike) -> list[Answer]:
         """What the model says of each row, as its kind is to be read. Raises as `outputs` does."""
         return [_answer(self.card, output) for output in self.outputs(rows)]
 
@@ -112,8 +129,9 @@ def load(folder: Path, name: str, version: str) -> OnnxModel:
     """The model in `folder/name/version`, verified; raises ModelRefused with the reason.
 
     Checked are, in this order: the card's form; name and version; the constants its features were
-    made with; the sha256 of model.onnx; that the runtime takes it; one float input with the card's
-    columns in the card's order (the model carries their names); the answers to the reference rows.
+    made with; the sha256 of model.onnx; its operator sets; that the runtime takes it; one float input
+    with the card's columns in the card's order (the model carries their names); the answers to the
+    reference rows.
     """
     what = f"model {name} {version}"
     if not _NAME.fullmatch(name) or not _VERSION.fullmatch(version):
@@ -137,16 +155,29 @@ def load(folder: Path, name: str, version: str) -> OnnxModel:
         raise ModelRefused(f"{what}: its columns cannot be made: {card.plan.problem}")
     if (digest := hashlib.sha256(content).hexdigest()) != card.sha256:
         raise ModelRefused(f"{what}: sha256 of model.onnx is {digest}, the card says {card.sha256}")
+    _check_opsets(what, content, card)
     session, input_name = _open(what, content, card)
     model = OnnxModel(
         card,
         session,
         input_name,
-        lowest=tuple(card.bounds(feature)[0] for feature in card.features),
-        highest=tuple(card.bounds(feature)[1] for feature in card.features),
+        lowest=np.array([card.bounds(feature)[0] for feature in card.features]),
+        highest=np.array([card.bounds(feature)[1] for feature in card.features]),
+        dispensable=np.array([feature.missing_share > 0.0 for feature in card.features]),
     )
     _check_reference(what, model)
     return model
+
+
+def _check_opsets(what: str, content: bytes, card: ModelCard) -> None:
+    try:
+        found = opsets(content)
+    except ValueError as error:
+        raise ModelRefused(f"{what}: model.onnx is no ONNX file: {error}") from error
+    for domain, version in (("", card.opset), ("ai.onnx.ml", card.ml_opset)):
+        if found.get(domain, version) != version:
+            named = domain or "ai.onnx"
+            raise ModelRefused(f"{what}: is made of {named} {found[domain]}, the card says {version}")
 
 
 def _open(what: str, content: bytes, card: ModelCard) -> tuple[Session, str]:
@@ -171,7 +202,7 @@ def _check_reference(what: str, model: OnnxModel) -> None:
         raise ModelRefused(f"{what}: a reference row has another number of columns than the card")
     try:
         answers = model.outputs(
-            [tuple(nan if x is None else x for x in one.row) for one in model.card.reference]
+            np.array([[nan if x is None else x for x in one.row] for one in model.card.reference])
         )
     except ModelFailed as error:
         raise ModelRefused(f"{what}: cannot answer its reference rows: {error}") from error
@@ -183,6 +214,10 @@ def _same(answer: Sequence[float], expected: Sequence[float]) -> bool:
     return len(answer) == len(expected) and all(
         abs(a - b) <= REFERENCE_TOLERANCE * max(1.0, abs(b)) for a, b in zip(answer, expected, strict=True)
     )
+
+
+def _end(options: RunOptions) -> None:
+    options.terminate = True
 
 
 def _answer(card: ModelCard, output: list[float]) -> Answer:

@@ -22,10 +22,20 @@ class _Metadata(Protocol):
 class Session(Protocol):
     """The part of `onnxruntime.InferenceSession` that scoring uses."""
 
-    def run(self, output_names: list[str], input_feed: dict[str, NDArray[np.float32]]) -> list[Any]: ...
+    def run(
+        self,
+        output_names: list[str],
+        input_feed: dict[str, NDArray[np.float32]],
+        run_options: "RunOptions | None" = None,
+    ) -> list[Any]: ...
     def get_inputs(self) -> Sequence[_Argument]: ...
     def get_outputs(self) -> Sequence[_Argument]: ...
     def get_modelmeta(self) -> _Metadata: ...
+
+
+class RunOptions(Protocol):
+    terminate: bool
+    log_severity_level: int
 
 
 class _Options(Protocol):
@@ -35,6 +45,7 @@ class _Options(Protocol):
 
 
 class _Runtime(Protocol):
+    def RunOptions(self) -> RunOptions: ...  # noqa: N802  # the library's name
     def SessionOptions(self) -> _Options: ...  # noqa: N802  # the library's name
     def InferenceSession(  # noqa: N802  # the library's name
         self, path_or_bytes: bytes, sess_options: _Options, providers: list[str]
@@ -68,3 +79,10 @@ def open_session(content: bytes) -> Session:
     # Fatal only: every error is also raised, and told in our own words.
     options.log_severity_level = 4
     return _runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def run_options() -> RunOptions:
+    """Options of one run: `terminate`, set by another thread, ends it with one of RUNTIME_ERRORS."""
+    options = _runtime.RunOptions()
+    options.log_severity_level = 4
+    return options

@@ -1,46 +1,62 @@
 """Rows that came due in a batch -> answers of the maintenance models: one ONNX run per model.
 
-A model abstains rather than guess: when a column that it needs is missing, when a value lies
-outside the world that it was trained in, when its files are not what its card says, when it failed
-or ran for too long. Alarms and OEE never wait for it.
+A model abstains rather than guess: when a column that it needs is not known, when a value lies
+outside the world that it was trained in, when its answer is none. A model whose files are not what
+its card says, that failed or ran for too long answers `Suspended` and is not asked again for a
+while. Alarms and OEE never wait for it.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from math import isnan
+from math import isfinite, isnan
 from pathlib import Path
-from time import thread_time
+
+import numpy as np
 
 from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
-from shared.domain.inputs import Scored
-from shared.onnx_model import Answer, ModelFailed, ModelRefused, OnnxModel, load
+from shared.domain.inputs import Answered, Scored, Suspended
+from shared.explaining import Contributions, explain
+from shared.onnx_model import Answer, ModelFailed, ModelRefused, OnnxModel, Rows, load
 
 RUN_BUDGET_S = 0.25
 """Processor time that one run may take; 100 machines take about 0.001 s."""
 
-TOP_DEVIATIONS = 3
+STOPPED_S = 600.0
+"""How long a worker lets a model rest that failed or was too slow. A refused one rests for good."""
+
+type Key = tuple[str, str]
+"""Name and version of a model."""
 
 
 class Scorer:
     """The models of one worker, loaded on first use and kept.
 
-    `clock` counts the processor seconds of this thread, so a busy machine suspends no model.
+    `clock` counts the processor seconds of this thread, so a busy machine suspends no model;
+    `wall` only says when a model has rested for long enough.
     """
 
     def __init__(
-        self, folder: Path, *, run_budget_s: float = RUN_BUDGET_S, clock: Callable[[], float] = thread_time
+        self,
+        folder: Path,
+        *,
+        run_budget_s: float = RUN_BUDGET_S,
+        clock: Callable[[], float] = time.thread_time,
+        wall: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder = folder
         self._run_budget_s = run_budget_s
         self._clock = clock
-        self._models: dict[tuple[str, str], OnnxModel] = {}
-        self._stopped: dict[tuple[str, str], str] = {}
+        self._wall = wall
+        self._models: dict[Key, OnnxModel] = {}
+        self._stopped: dict[Key, tuple[str, float]] = {}
+        """Why, and until when."""
 
     @property
-    def stopped(self) -> dict[tuple[str, str], str]:
+    def stopped(self) -> dict[Key, str]:
         """(name, version) of the models that do not score in this worker -> why."""
-        return dict(self._stopped)
+        return {key: why for key, (why, until) in self._stopped.items() if self._wall() < until}
 
     def load(self, name: str, version: str) -> OnnxModel:
         """The verified model, at once: for start-up. Raises ModelRefused; it then stays refused."""
@@ -49,111 +65,164 @@ class Scorer:
             try:
                 self._models[key] = load(self._folder, name, version)
             except ModelRefused as refusal:
-                self._stopped[key] = f"refused: {refusal}"
+                self._stopped[key] = f"refused: {refusal}", float("inf")
                 raise
         return self._models[key]
 
-    def score(self, requests: Sequence[ScoreRequested]) -> list[Scored]:
+    def score(self, requests: Sequence[ScoreRequested]) -> list[Answered]:
         """The answers, in the order of the requests."""
-        places: dict[tuple[str, str], list[int]] = {}
+        places: dict[Key, list[int]] = {}
         for place, request in enumerate(requests):
             places.setdefault((request.model, request.version), []).append(place)
-        answers: dict[int, Scored] = {}
+        answers: dict[int, Answered] = {}
         for key, mine in places.items():
             answers.update(
                 zip(mine, self._score_model(key, [requests[place] for place in mine]), strict=True)
             )
         return [answers[place] for place in range(len(requests))]
 
-    def _score_model(self, key: tuple[str, str], requests: Sequence[ScoreRequested]) -> list[Scored]:
-        if key not in self._stopped and key not in self._models:
-            # Nobody waits for the exception here: its reason goes into every answer below.
-            with suppress(ModelRefused):
-                self.load(*key)
-        if key in self._stopped:
-            return [_abstained(request, self._stopped[key]) for request in requests]
+    def _score_model(self, key: Key, requests: Sequence[ScoreRequested]) -> Sequence[Answered]:
+        """One run for the rows that the model can judge, a second one for what moved its warnings."""
+        reason = self._why_stopped(key)
+        if reason:
+            return [_suspended(request, reason) for request in requests]
         model = self._models[key]
-        reasons = [
-            "" if model.covers(request.row) else reason_to_abstain(model.card, request.row)
-            for request in requests
+        reasons, rows = _judged(model, requests)
+        judged = [request for request, why in zip(requests, reasons, strict=True) if not why]
+        given = self._run(key, model, judged, rows) if judged else []
+        reason = self._why_stopped(key)
+        if reason:
+            return [_suspended(request, reason) for request in requests]
+        found = iter(given)
+        return [
+            _abstained(request, why) if why else _answer(model.card, request, *next(found))
+            for request, why in zip(requests, reasons, strict=True)
         ]
-        rows = [request.row for request, reason in zip(requests, reasons, strict=True) if not reason]
-        given = iter(self._run(key, model, rows) if rows else ())
-        scored: list[Scored] = []
-        for request, reason in zip(requests, reasons, strict=True):
-            if reason:
-                scored.append(_abstained(request, reason))
-            elif key in self._stopped:
-                scored.append(_abstained(request, self._stopped[key]))
-            else:
-                scored.append(_answer(model, request, next(given)))
-        return scored
 
-    def _run(self, key: tuple[str, str], model: OnnxModel, rows: list[tuple[float, ...]]) -> list[Answer]:
-        """Runs the model; suspends it for this worker when it fails or overruns its budget.
+    def _why_stopped(self, key: Key) -> str:
+        """Why a model does not score; empty when it does. Loads it."""
+        why, until = self._stopped.get(key, ("", 0.0))
+        if why and self._wall() < until:
+            return why
+        self._stopped.pop(key, None)
+        # Nobody waits for the exception here: its reason goes into every answer.
+        with suppress(ModelRefused):
+            self.load(*key)
+        return self._stopped.get(key, ("", 0.0))[0]
 
-        A run cannot be stopped from outside, so the first one over budget is paid for in full.
-        """
+    def _run(
+        self, key: Key, model: OnnxModel, requests: Sequence[ScoreRequested], rows: Rows
+    ) -> list[tuple[Answer, Contributions]]:
+        """Runs the model; stops it when it fails or overruns its budget."""
         started = self._clock()
         try:
             answers = model.answers(rows)
+            warned = [
+                place
+                for place, (request, answer) in enumerate(zip(requests, answers, strict=True))
+                if _warns(model.card, request, answer)
+            ]
+            explained = explain(model, rows[warned], [answers[place] for place in warned])
         except ModelFailed as failure:
-            self._stopped[key] = f"suspended: {failure}"
+            self._stop(key, f"suspended: {failure}")
             return []
         if (took_s := self._clock() - started) > self._run_budget_s:
-            self._stopped[key] = f"suspended: {len(rows)} rows took {took_s:.3f} s of {self._run_budget_s} s"
-        return answers
+            self._stop(key, f"suspended: {len(requests)} rows took {took_s:.3f} s of {self._run_budget_s} s")
+        why = dict(zip(warned, explained, strict=True))
+        return [(answer, why.get(place, ())) for place, answer in enumerate(answers)]
+
+    def _stop(self, key: Key, reason: str) -> None:
+        self._stopped[key] = reason, self._wall() + STOPPED_S
+
+
+def _judged(model: OnnxModel, requests: Sequence[ScoreRequested]) -> tuple[list[str], Rows]:
+    """For each request why the model must abstain, "" if it may answer; and the rows of the latter."""
+    width = len(model.card.features)
+    if any(len(request.row) != width for request in requests):
+        reasons = [reason_to_abstain(model.card, request.row, request.gaps) for request in requests]
+    else:
+        rows = np.array([request.row for request in requests])
+        covered = model.covers(rows)
+        if all(covered) and not any(request.gaps for request in requests):
+            return [""] * len(requests), rows
+        reasons = [
+            "" if fits and not request.gaps else reason_to_abstain(model.card, request.row, request.gaps)
+            for request, fits in zip(requests, covered, strict=True)
+        ]
+    kept = [request.row for request, why in zip(requests, reasons, strict=True) if not why]
+    return reasons, np.array(kept)
+
+
+def _suspended(request: ScoreRequested, reason: str) -> Suspended:
+    return Suspended(request.model, request.version, request.at, reason)
 
 
 def _abstained(request: ScoreRequested, reason: str) -> Scored:
     return Scored(
-        model=request.model, version=request.version, at=request.at, probability=None, reason=reason
+        model=request.model,
+        version=request.version,
+        at=request.at,
+        probability=None,
+        reason=reason,
+        data_age_ms=request.data_age_ms,
     )
 
 
-def _answer(model: OnnxModel, request: ScoreRequested, answer: Answer) -> Scored:
-    if model.card.kind != "failure":
-        return _abstained(request, f"refused: a machine's health is a probability, not a {model.card.kind}")
-    probability = answer.value
-    if not 0.0 <= probability <= 1.0:
-        return _abstained(request, f"the model answered {probability}, which is no probability")
+def _answer(card: ModelCard, request: ScoreRequested, answer: Answer, why: Contributions) -> Scored:
+    is_probability = card.kind in ("failure", "quality")
+    if not isfinite(answer.value) or (is_probability and not 0.0 <= answer.value <= 1.0):
+        what = "probability" if is_probability else "amount"
+        return _abstained(request, f"the model answered {answer.value}, which is no {what}")
     return Scored(
         model=request.model,
         version=request.version,
         at=request.at,
-        probability=probability,
-        contributions=_deviations(model, request.row) if probability >= model.card.threshold else (),
+        probability=answer.value if is_probability else None,
+        contributions=why,
+        amount=None if is_probability else answer.value,
+        low=None if answer.low is None else round(answer.low, 6),
+        high=None if answer.high is None else round(answer.high, 6),
+        label=answer.label,
+        data_age_ms=request.data_age_ms,
     )
 
 
-def reason_to_abstain(card: ModelCard, row: tuple[float, ...]) -> str:
-    """Why a model cannot judge this row; empty when it can."""
+def _warns(card: ModelCard, request: ScoreRequested, answer: Answer) -> bool:
+    """Whether somebody will be warned, and so wants to know what moved the answer."""
+    threshold = card.threshold if request.threshold is None else request.threshold
+    return answer.value <= threshold if card.kind == "remaining-life" else answer.value >= threshold
+
+
+def reason_to_abstain(card: ModelCard, row: tuple[float, ...], gaps: Sequence[tuple[str, str]] = ()) -> str:
+    """Why a model cannot judge this row; empty when it can. `gaps`: why columns are not known.
+
+    A model may do without a column that was missing in training, but not without most of them; a
+    distance from the machine's own baseline is made of all channels that the machine has.
+    """
     features = card.features
     if len(row) != len(features):
         return f"refused: the row has {len(row)} columns, the card lists {len(features)}"
+    why = dict(gaps)
     missing: list[str] = []
     outside: list[str] = []
     for feature, value in zip(features, row, strict=True):
         if isnan(value):
-            if feature.missing_share == 0.0:
+            if feature.missing_share == 0.0 or (card.kind == "anomaly" and feature.name in why):
                 missing.append(feature.name)
             continue
         lowest, highest = card.bounds(feature)
         if not lowest <= value <= highest:
             outside.append(f"{feature.name} = {value:g} (trained on {feature.low:g} to {feature.high:g})")
     if missing:
-        return f"missing, not warmed up or without a baseline: {', '.join(missing)}"
+        return f"not known: {_told(missing, why)}"
+    if 2 * len(gaps) > len(features):
+        return f"data too sparse: {_told([name for name, _ in gaps], why)}"
     return f"outside the training range: {', '.join(outside)}" if outside else ""
 
 
-def _deviations(model: OnnxModel, row: tuple[float, ...]) -> tuple[tuple[str, float], ...]:
-    """The columns farthest from the training median, in training deviations.
-
-    They describe how unusual the row is, not why the model answered as it did.
-    """
-    far = [
-        (f"deviation:{feature.name}", round((value - feature.median) / feature.std, 2))
-        for feature, value in zip(model.card.features, row, strict=True)
-        if feature.std > 0.0 and not isnan(value)
-    ]
-    return tuple(sorted(far, key=lambda one: -abs(one[1]))[:TOP_DEVIATIONS])
+def _told(columns: Sequence[str], why: dict[str, str]) -> str:
+    """Columns by the reason that they share: `torque.z0, torque.z1 (baseline immature: 3 of 60 panes)`."""
+    by_reason: dict[str, list[str]] = {}
+    for name in columns:
+        by_reason.setdefault(why.get(name, "missing"), []).append(name)
+    return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())

@@ -15,7 +15,7 @@ from local.plant.send import Hub, Sent, device_client, insist, register
 from local.replay.account import Account, take_account
 from local.replay.recording import Chunk, Lane, Recording, Service
 from shared.commit import Machines
-from shared.domain.inputs import Maintained
+from shared.domain.maintenance.inputs import Maintained
 from shared.ports import AlreadyDone, Conflict, Documents, Unavailable
 
 LOG = logging.getLogger(__name__)

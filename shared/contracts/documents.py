@@ -149,16 +149,30 @@ class OeeElements(Contract):
     made: list[Made] = Field(default_factory=list[Made], description="By product and order.")
 
 
+type ModelKind = Literal["failure", "quality", "remaining-life", "anomaly"]
+
+
 class Health(Contract):
     """The newest verdict of the machine's maintenance model."""
 
     model: str
     model_version: str
-    probability: Probability | None = Field(description="Of a failure; null while the model abstains.")
-    score: Probability | None = Field(description="1 - probability.")
+    kind: ModelKind = Field(
+        description="failure, quality: a probability. remaining-life: an amount with an interval. anomaly: "
+        "a distance from the machine's own healthy behaviour, per channel."
+    )
+    probability: Probability | None = Field(
+        description="Of a failure, or of `label`; null while the model abstains and for other kinds."
+    )
+    score: Probability | None = Field(description="1 - probability of a failure.")
+    amount: float | None = Field(description="Remaining life, or distance.")
+    low: float | None = Field(description="Where the interval of a remaining life begins.")
+    high: float | None
+    unit: str = Field(description="Of the amount; empty for a probability.")
+    label: str | None = Field(description="The class that a quality model finds most likely.")
     abstained: bool
     reason: str | None = Field(description="Why the model abstained.")
-    warning: bool = Field(description="The probability reached the model's threshold.")
+    warning: bool = Field(description="The answer reached the model's threshold.")
     assessed_at: At
 
 
@@ -345,17 +359,83 @@ class StopDocument(InMachines, Stop):
     type: Literal["stop"]
 
 
+class Recommendation(Contract):
+    """Work of the factory's catalogue that answers a warning."""
+
+    task_id: str
+    component: str
+    work: str
+    within_s: float = Field(gt=0, description="How long there is to do it.")
+
+
 class Prediction(OfMachine, Health):
     """One verdict of a maintenance model."""
 
-    threshold: Probability
+    threshold: float = Field(description="A warning from here upwards; a remaining life: downwards.")
+    horizon_s: float | None = Field(description="How far ahead the model looks.")
+    data_age_s: float = Field(ge=0, description="How old the oldest value is that the verdict rests on.")
     contributions: dict[str, float] = Field(
-        description="How unusual the model's inputs were; not why it answered as it did."
+        description="Signals that moved the answer, of warnings. Anomaly: their shares of the squared "
+        "distance. Else: how far the answer falls with the signal at its training median."
     )
+    recommendation: Recommendation | None
+    call_id: str | None = Field(description="The call that the verdict is part of; it is judged later.")
 
 
 class PredictionDocument(InMachines, Prediction, Expiring):
     type: Literal["prediction"]
+
+
+class Call(OfMachine):
+    """A model's warning and whether it was right, or a failure that no warning announced."""
+
+    call_id: str
+    model: str
+    model_version: str
+    component: str | None
+    called_at: At | None = Field(description="null: it was missed.")
+    answer: float | None = Field(description="With which the warning began.")
+    ended_at: At | None
+    outcome: Literal["open", "confirmed", "falseCall", "missed", "unknown"] = Field(
+        description="unknown: the component was replaced and nobody said what was found."
+    )
+    judged_at: At | None
+    lead_time_s: float | None = Field(description="From the call to the finding, of confirmed calls.")
+    work_order_id: str | None
+    why: str | None = Field(description="How the outcome is known.")
+    at: At = Field(description="When it was judged, else when it was called.")
+
+
+class CallDocument(InMachines, Call):
+    type: Literal["call"]
+
+
+type OrderState = Literal["open", "inProgress", "done", "cancelled"]
+
+
+class WorkOrder(OfMachine):
+    """Work on one component, from its cause to what was found."""
+
+    work_order_id: str
+    version: Annotated[int, Field(ge=1, description="Grows with every change.")]
+    task_id: str | None = Field(description="Of the factory's catalogue.")
+    component: str
+    work: str
+    state: OrderState
+    cause: Literal["prediction", "alarm", "operator"]
+    cause_id: str | None = Field(description="The call, or the occurrence of the alarm.")
+    opened_at: At
+    due_at: At
+    changed_at: At
+    who: str | None = Field(description="Who changed it last; null: it happened by itself.")
+    finding: Literal["fault", "failed", "nothing"] | None
+    note: str | None
+    active: bool = Field(description="Neither done nor cancelled.")
+    at: At = Field(description="When it was opened.")
+
+
+class WorkOrderDocument(InMachines, WorkOrder):
+    type: Literal["workorder"]
 
 
 type Aggregate = Annotated[
@@ -624,6 +704,8 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "ledger": LedgerDocument,
     "stop": StopDocument,
     "prediction": PredictionDocument,
+    "call": CallDocument,
+    "workorder": WorkOrderDocument,
     "minutes": MinutesDocument,
     "violation": ViolationDocument,
     "gap": GapDocument,

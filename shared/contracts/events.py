@@ -14,9 +14,11 @@ from shared.contracts.documents import (
     At,
     Contract,
     Count,
+    Health,
     OfMachine,
+    OrderState,
+    Prediction,
     Priority,
-    Probability,
     State,
 )
 from shared.domain.packml import TimeCategory
@@ -97,15 +99,62 @@ class OeeData(OfMachine):
     version: Annotated[int, Field(ge=1)] = Field(1, description="Grows when a closed shift changes.")
 
 
-class PredictionData(OfMachine):
+class PredictionData(Prediction):
+    """A verdict, with what it rests on and what to do about it."""
+
+
+class CrossingData(OfMachine, Health):
+    """The verdict that passed the threshold."""
+
+    threshold: float
+
+
+class CallData(OfMachine):
+    """A model's call and what became of it. `leadTimeS` is from the call to the finding."""
+
+    call_id: str
     model: str
     model_version: str
-    probability: Probability | None = Field(description="Of a failure; null while the model abstains.")
-    threshold: Probability
-    warning: bool
-    abstained: bool
-    reason: str | None
-    assessed_at: At
+    component: str | None
+    called_at: At | None
+    answer: float | None
+    ended_at: At | None
+    outcome: Literal["confirmed", "falseCall", "missed", "unknown"]
+    judged_at: At
+    lead_time_s: float | None
+    work_order_id: str | None
+    why: str | None
+
+
+class ModelData(OfMachine):
+    model: str
+    model_version: str
+
+
+class ModelSuspendedData(ModelData):
+    """The model is not asked for an hour, and abstains."""
+
+    reason: str
+
+
+class WorkOrderData(OfMachine):
+    """A work order as it is now."""
+
+    work_order_id: str
+    version: int
+    task_id: str | None
+    component: str
+    work: str
+    state: OrderState
+    cause: Literal["prediction", "alarm", "operator"]
+    cause_id: str | None
+    opened_at: At
+    due_at: At
+    changed_at: At
+    who: str | None
+    finding: Literal["fault", "failed", "nothing"] | None
+    note: str | None
+    active: bool
 
 
 class EscalatedData(OfMachine):
@@ -200,9 +249,16 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     ),
     "millwright.prediction.made.v1": (PredictionData, "A maintenance model gave its verdict."),
     "millwright.prediction.thresholdcrossed.v1": (
-        PredictionData,
-        "A model's probability passed its threshold, up or down.",
+        CrossingData,
+        "A model's answer passed its threshold, one way or the other.",
     ),
+    "millwright.prediction.judged.v1": (CallData, "A model's call was right, wrong, or came not at all."),
+    "millwright.model.suspended.v1": (ModelSuspendedData, "A model was refused, failed or was too slow."),
+    "millwright.model.resumed.v1": (ModelData, "A suspended model answers again."),
+    "millwright.workorder.opened.v1": (WorkOrderData, "A prediction, an alarm or somebody ordered work."),
+    "millwright.workorder.started.v1": (WorkOrderData, "Work has begun."),
+    "millwright.workorder.completed.v1": (WorkOrderData, "Work was done, and says what was found."),
+    "millwright.workorder.cancelled.v1": (WorkOrderData, "Work will not be done."),
     "millwright.alarm.escalated.v1": (
         EscalatedData,
         "Nobody acknowledged an alarm: further people were told.",

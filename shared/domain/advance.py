@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.domain import current, event_time, minutes
+from shared.domain import current, event_time, minutes, verdicts
 from shared.domain.alarms import judging, timing
 from shared.domain.alarms.commands import carry_out
 from shared.domain.alarms.inputs import Commanded
@@ -12,13 +12,10 @@ from shared.domain.effects import (
     CameBack,
     CommandDone,
     Effect,
-    Health,
     MachineBlocked,
     MachineResumed,
-    PredictionMade,
     Queued,
     ReadingRefused,
-    ThresholdCrossed,
     WentSilent,
 )
 from shared.domain.features import FeatureState
@@ -26,14 +23,16 @@ from shared.domain.inputs import (
     QUEUE,
     Blocked,
     Input,
-    Maintained,
     Position,
     Reading,
     Resumed,
     Scored,
     SpecChanged,
+    Suspended,
     Tick,
 )
+from shared.domain.maintenance import orders
+from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder
 from shared.domain.showing import SHOW_EVERY_MS, may_show, show
 from shared.domain.spec import MachineSpec, ModelBinding
 from shared.domain.state import Fold, MachineState, Pane, Shown
@@ -42,9 +41,6 @@ from shared.domain.turn import Turn
 FAR_FUTURE_MS = 300_000
 """A reading further ahead of its arrival than this is not believed."""
 FAR_FUTURE = "far-future"
-
-COMPONENTS_MAX = 64
-"""So many components' maintenance is remembered: names come from outside, the state is bounded."""
 
 REPLAYS_KEPT = 32
 """So many replayed documents' positions are remembered: each is a source of its own, used once."""
@@ -87,13 +83,17 @@ def advance(spec: MachineSpec, state: MachineState, inputs: Sequence[Input]) -> 
     """
     turn = Turn(spec, state.clone(), [])
     marks: list[int] = []
+    decided = 0
     for item in inputs:
         if type(item) is Reading:
             if _is_new(turn.state, item.position):
                 _read(turn, item)
         else:
             _apply(turn, item)
-        marks.append(len(turn.effects))
+        if turn.spec.orders_for_alarms and len(turn.effects) > decided:
+            orders.order_for_alarms(turn, decided)
+        decided = len(turn.effects)
+        marks.append(decided)
     return Advanced(turn.spec, turn.state, turn.effects, marks)
 
 
@@ -119,7 +119,10 @@ def _apply(turn: Turn, item: Input) -> None:
     state = turn.state
     match item:
         case Scored():
-            _score(turn, item)
+            verdicts.fold(turn, item)
+            show(turn, now=state.arrived_at)
+        case Suspended():
+            verdicts.suspend(turn, item)
             show(turn, now=state.arrived_at)
         case Tick():
             if _is_new(state, item.position):
@@ -128,8 +131,9 @@ def _apply(turn: Turn, item: Input) -> None:
             outcome = carry_out(turn, item)
             turn.effects.append(CommandDone(item.command_id, item.now, outcome))
             show(turn, now=item.now)
-        case Maintained():
-            turn.effects.append(CommandDone(item.command_id, item.at, _maintain(state, item)))
+        case Maintained() | OpenOrder() | MoveOrder():
+            at = item.at if isinstance(item, Maintained) else item.now
+            turn.effects.append(CommandDone(item.command_id, at, orders.carry_out(turn, item)))
         case SpecChanged():
             if _is_new(state, item.position):
                 _change_spec(turn, item.spec, now=item.now)
@@ -215,33 +219,6 @@ def _tick(turn: Turn, now: int) -> None:
     show(turn, now=now)
 
 
-def _maintain(state: MachineState, done: Maintained) -> str:
-    """`done`, or why the maintenance could not be recorded."""
-    before = state.maintained_at.get(done.component)
-    if before is None and len(state.maintained_at) >= COMPONENTS_MAX:
-        return f"{COMPONENTS_MAX} other components are on record"
-    state.maintained_at[done.component] = done.at if before is None else max(before, done.at)
-    return "done"
-
-
-def _score(turn: Turn, scored: Scored) -> None:
-    binding = next((b for b in turn.spec.models if b.model == scored.model), None)
-    if binding is None:
-        return
-    state = turn.state
-    before = state.health.get(scored.model)
-    warned = before is not None and before.warning
-    warning = scored.probability >= binding.threshold if scored.probability is not None else warned
-    health = Health(scored.model, scored.version, scored.at, scored.probability, scored.reason, warning)
-    state.health[scored.model] = health
-    state.shown.pending = True
-    turn.effects.append(PredictionMade(turn.number(), health, binding.threshold, scored.contributions))
-    if warning != warned:
-        turn.effects.append(ThresholdCrossed(turn.number(), health, binding.threshold))
-        turn.urgent = True
-    judging.evaluate_score(turn, health, every_ms=binding.cadence_ms)
-
-
 def _kept(moving: dict[str, FeatureState], old: MachineSpec, new: MachineSpec) -> dict[str, FeatureState]:
     """The statistics of the models that go on seeing the same signals in the same way."""
     sources = {binding.model: _source(binding) for binding in old.models}
@@ -280,6 +257,7 @@ def _change_spec(turn: Turn, spec: MachineSpec, *, now: int) -> None:
     state.names = spec.names
     bound = {binding.model for binding in spec.models}
     state.health = {model: health for model, health in state.health.items() if model in bound}
+    verdicts.rebind(turn)
     fold.scored_at = {model: at for model, at in fold.scored_at.items() if model in bound}
     fold.segment = None
     fold.hour = -1

@@ -7,6 +7,7 @@ An effect that becomes a document or an event carries `n`, its number in the mac
 from dataclasses import dataclass, field
 
 from shared.domain.inputs import Reading
+from shared.domain.maintenance.records import Call, Task, WorkOrder
 from shared.domain.packml import PackMLState, TimeCategory
 
 
@@ -133,8 +134,21 @@ class Health:
     version: str
     at: int
     probability: float | None
+    """None where the model abstains, or answers something else."""
     reason: str
     warning: bool
+    amount: float | None = None
+    """Remaining life, or distance from the machine's own baseline."""
+    low: float | None = None
+    high: float | None = None
+    """The interval of a remaining life."""
+    label: str | None = None
+    """The class that `probability` is about."""
+
+    @property
+    def answer(self) -> float | None:
+        """What thresholds and alarm rules compare; None while the model abstains."""
+        return self.amount if self.probability is None else self.probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +330,12 @@ class ScoreRequested:
     version: str
     at: int
     row: tuple[float, ...]
+    threshold: float | None = None
+    """From here the answer is to be explained; None: from the card's threshold."""
+    data_age_ms: int = 0
+    """How old the oldest value is that the row rests on."""
+    gaps: tuple[tuple[str, str], ...] = ()
+    """(column, why) of the columns that are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,15 +344,56 @@ class PredictionMade:
     health: Health
     threshold: float
     contributions: tuple[tuple[str, float], ...]
+    """(signal or column, by how much it moved the answer), the greatest first."""
+    data_age_ms: int = 0
+    task: Task | None = None
+    """What the catalogue recommends."""
+    call_id: str | None = None
+    """The call that the verdict belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdCrossed:
-    """A model's probability passed its threshold, up or down."""
+    """A model's answer passed its threshold, one way or the other."""
 
     n: int
     health: Health
     threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSuspended:
+    """A model was refused, failed or took too long: it is not asked for a while."""
+
+    n: int
+    model: str
+    version: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResumed:
+    n: int
+    model: str
+    version: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallChanged:
+    """A model's call began, ended, or was judged."""
+
+    n: int
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrderChanged:
+    """A work order was opened, begun, completed or cancelled."""
+
+    n: int
+    order: WorkOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +455,10 @@ type Effect = (
     | ScoreRequested
     | PredictionMade
     | ThresholdCrossed
+    | ModelSuspended
+    | ModelResumed
+    | CallChanged
+    | WorkOrderChanged
     | LateKept
     | ReadingRefused
     | TwinChanged

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from shared.domain.alarms.inputs import Command
+from shared.domain.maintenance.inputs import WorkCommand
 from shared.domain.packml import PackMLState
 from shared.domain.spec import MachineSpec
 
@@ -55,9 +56,30 @@ class Scored:
     version: str
     at: int
     probability: float | None
-    """None: the model abstained, and `reason` says why."""
     reason: str = ""
+    """Why the model abstained: it then gives neither a probability nor an amount."""
     contributions: tuple[tuple[str, float], ...] = ()
+    """(channel or column, by how much it moved the answer), the greatest first."""
+    amount: float | None = None
+    """Remaining life in the model's unit, or distance from the machine's own baseline."""
+    low: float | None = None
+    high: float | None = None
+    label: str | None = None
+    data_age_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The model could not be asked: refused, failed or too slow. It rests; alarms and OEE went on."""
+
+    model: str
+    version: str
+    at: int
+    reason: str
+
+
+type Answered = Scored | Suspended
+"""What follows a row that `advance` asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +88,6 @@ class Tick:
 
     position: Position
     now: int
-
-
-@dataclass(frozen=True, slots=True)
-class Maintained:
-    """Maintenance was done on a component: its age restarts."""
-
-    command_id: str
-    component: str
-    at: int
-    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +114,4 @@ class Resumed:
     now: int
 
 
-type Input = Reading | Scored | Tick | Command | Maintained | SpecChanged | Blocked | Resumed
+type Input = Reading | Scored | Suspended | Tick | Command | WorkCommand | SpecChanged | Blocked | Resumed

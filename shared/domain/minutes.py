@@ -5,7 +5,9 @@ from itertools import batched
 from shared.domain import features
 from shared.domain.accounting import has_figures
 from shared.domain.effects import MinuteClosed, OeeMeasured, ScoreRequested, SignalAggregate
+from shared.domain.feature_gaps import data_age_ms, gaps
 from shared.domain.ledger import HOUR_MS, so_far
+from shared.domain.maintenance.resting import may_ask
 from shared.domain.oee import shown_band
 from shared.domain.state import PANE_SUMS, Pane
 from shared.domain.turn import Turn
@@ -35,10 +37,22 @@ def close_minute(turn: Turn) -> None:
                 features.initial(recipe) if before is None else before, recipe, at=at, means=means
             )
             fold.moving = {**fold.moving, binding.model: moving}
-            if at - fold.scored_at.get(binding.model, at - binding.cadence_ms) >= binding.cadence_ms:
+            due = at - fold.scored_at.get(binding.model, at - binding.cadence_ms) >= binding.cadence_ms
+            if due and may_ask(state.care, binding.model, at):
                 fold.scored_at = {**fold.scored_at, binding.model: at}
                 row = features.row(moving, recipe, at=at, maintained_at=state.maintained_at)
-                turn.effects.append(ScoreRequested(state.machine_id, binding.model, binding.version, at, row))
+                turn.effects.append(
+                    ScoreRequested(
+                        state.machine_id,
+                        binding.model,
+                        binding.version,
+                        at,
+                        row,
+                        binding.threshold,
+                        data_age_ms(moving),
+                        gaps(moving, recipe, row),
+                    )
+                )
     if fold.bucket is not None:
         measured = so_far(turn.spec, fold)
         if has_figures(measured):

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from shared.domain.alarms.plan import Plan, plan
 from shared.domain.alarms.rules import Rule, quiet_band, unit_of
 from shared.domain.feature_recipe import FeaturePlan, Recipe, recipe
+from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState, TimeCategory
 
 
@@ -30,7 +32,8 @@ class ModelBinding:
     inputs: tuple[tuple[str, str], ...]
     """(model input, signal) pairs: how the model's channels are called here."""
     threshold: float
-    """Probability at which the prediction counts as a warning."""
+    """Answer at which the prediction counts as a warning: from here upwards, but a remaining life
+    from here downwards."""
     features: tuple[str, ...] = ()
     """Feature names in the model's column order, as its card lists them (see features.py)."""
     cadence_ms: int = 60_000
@@ -38,6 +41,14 @@ class ModelBinding:
     """Numbers that describe the machine and never come with a reading, e.g. ("age_years", 7)."""
     plan: FeaturePlan = field(default_factory=FeaturePlan)
     """How its panes are smoothed, as the model's card says."""
+    kind: Literal["failure", "quality", "remaining-life", "anomaly"] = "failure"
+    unit: str = ""
+    """Of the answer; "" for a probability."""
+    horizon_ms: int = 86_400_000
+    """How far ahead a warning looks: with nothing found for so long after its end it was false."""
+
+    def warns(self, answer: float) -> bool:
+        return answer <= self.threshold if self.kind == "remaining-life" else answer >= self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,8 @@ class MachineSpec:
     calendar: Calendar
     rules: tuple[Rule, ...] = ()
     models: tuple[ModelBinding, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    """The catalogue of maintenance work."""
     ideal_cycle_ms: dict[str, int] = field(default_factory=dict[str, int])
     """Product -> ideal time for one unit on this machine; "" when no product is named."""
     reasons: dict[str, TimeCategory] = field(default_factory=dict[str, TimeCategory])
@@ -190,6 +203,11 @@ class MachineSpec:
                 quiet_low, quiet_high = max(low, quiet_low), min(high, quiet_high)
             rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
         return tuple(rows)
+
+    @cached_property
+    def orders_for_alarms(self) -> bool:
+        """Whether any alarm orders work."""
+        return any(task.rules for task in self.tasks)
 
     def unit_of(self, rule: Rule) -> str:
         """The unit of a rule's limit; "" where it has none."""

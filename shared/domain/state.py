@@ -10,6 +10,7 @@ from shared.domain.alarms.memory import Memory, Outage, SetPoint
 from shared.domain.calendar import Segment
 from shared.domain.effects import Alarm, Health, Interval
 from shared.domain.features import FeatureState
+from shared.domain.maintenance.records import Care
 from shared.domain.packml import PackMLState, TimeCategory
 
 
@@ -356,6 +357,8 @@ class MachineState:
     unknown_signal_count: int = 0
     queued_count: int = 0
     """Inputs ever put into the queue of a blocked machine; numbers their documents."""
+    care: Care = field(default_factory=Care)
+    """Work orders, calls of the models, and which of them rest."""
 
     def clone(self) -> "MachineState":
         return MachineState(
@@ -398,4 +401,5 @@ class MachineState:
             self.refused_count,
             self.unknown_signal_count,
             self.queued_count,
+            self.care,
         )

@@ -40,12 +40,15 @@ from shared.domain.effects import CommandDone
 from shared.domain.inputs import (
     Blocked,
     Input,
-    Maintained,
     Position,
     Resumed,
+    Scored,
     SpecChanged,
+    Suspended,
     Tick,
 )
+from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder
+from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState
 from shared.ports import Create, Document, Refused, SetFields, Unavailable, Upsert
 from shared.quarantine import refused_document
@@ -169,7 +172,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "scope-oee",
         "scope-status",
     }
-    operated = operated_alarms()
+    operated = [*operated_alarms(), *cared_for()]
     kinds |= {document["type"] for document in operated}
     events |= {event["type"] for document in operated for event in document.get("events", ())}
     assert kinds == set(DOCUMENTS) - elsewhere
@@ -222,6 +225,54 @@ def operated_alarms() -> list[Document]:
     for document in written:
         holds(document)
     return written
+
+
+def cared_for() -> list[Document]:
+    """What is written when models warn, are judged, rest and return, and work is ordered, begun and done."""
+    tool = Task("change-tool", "tool", "Change the tool", HOUR, ("wear",), rules=("strain",))
+    spec = replace(SPEC, tasks=(tool,))
+    machine = Machine(spec)
+    start = MONDAY + 9 * HOUR
+
+    def says(minute: int, probability: float | None, reason: str = "") -> Scored:
+        moved = (("torque", 0.7),) if probability else ()
+        return Scored("wear", "1", start + minute * MINUTE, probability, reason, moved)
+
+    machine.fold(reading(0, start), says(0, 0.9))
+    (order,) = machine.state.care.orders.values()
+    machine.fold(
+        MoveOrder("1", order.order_id, "inProgress", "ann", start),
+        Maintained("2", "tool", start + HOUR, "ann", "fault", order.order_id, "blunt"),
+        Maintained("3", "tool", start + 2 * HOUR, "ann", "failed"),
+        OpenOrder("4", "belt", "Tighten the belt", start + DAY, "ann", start),
+    )
+    (order,) = machine.state.care.orders.values()
+    machine.fold(
+        MoveOrder("5", order.order_id, "cancelled", "ann", start),
+        says(1, None, "data too sparse"),
+        Suspended("wear", "1", start + 2 * MINUTE, "suspended: too slow"),
+        says(2 * 60, 0.2),
+    )
+    assert {done.outcome for done in machine.of(CommandDone)} == {"done"}
+    rendered = render(machine.spec, machine.state, machine.effects)
+    documents = [o.document for o in rendered.operations if isinstance(o, Create | Upsert)]
+    for document in documents:
+        holds(document)
+    return documents
+
+
+def test_other_kinds_of_models_are_of_the_contract_too() -> None:
+    life = replace(SPEC.models[0], model="life", kind="remaining-life", threshold=30.0, unit="cycles")
+    machine = Machine(replace(SPEC, models=(life,)))
+    start = MONDAY + 9 * HOUR
+    machine.fold(reading(0, start), Scored("life", "1", start, None, amount=12.5, low=8.0, high=17.0))
+    rendered = render(machine.spec, machine.state, machine.effects)
+    documents = {o.document["type"]: o.document for o in rendered.operations if isinstance(o, Upsert)}
+    for document in documents.values():
+        holds(document)
+    made = documents["prediction"]
+    assert (made["probability"], made["score"], made["abstained"]) == (None, None, False)
+    assert (made["amount"], made["low"], made["high"], made["unit"]) == (12.5, 8.0, 17.0, "cycles")
 
 
 class Nowhere:

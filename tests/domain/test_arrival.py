@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from shared.domain.advance import COMPONENTS_MAX
 from shared.domain.effects import (
     CameBack,
     CommandDone,
@@ -20,12 +19,13 @@ from shared.domain.effects import (
 from shared.domain.inputs import (
     QUEUE,
     Blocked,
-    Maintained,
     Position,
     Resumed,
     Scored,
     SpecChanged,
 )
+from shared.domain.maintenance.inputs import Maintained
+from shared.domain.maintenance.orders import COMPONENTS_MAX
 from shared.domain.packml import PackMLState
 from tests.machine import Machine, of
 from tests.plants import DAY, HOUR, MINUTE, MODEL, MONDAY, SECOND, SPEC, reading

@@ -9,13 +9,13 @@ from shared.domain.alarms.inputs import Acknowledge
 from shared.domain.inputs import (
     Blocked,
     Input,
-    Maintained,
     Position,
     Reading,
     Resumed,
     SpecChanged,
     Tick,
 )
+from shared.domain.maintenance.inputs import Maintained
 from shared.domain.spec import MachineSpec
 from tests.machine import Machine
 from tests.plants import DAY, HOUR, MINUTE, SPEC, deliveries

@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle
-from math import nan
+from math import nan, sqrt
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -15,12 +16,13 @@ from onnx import TensorProto, helper
 
 from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
-from shared.domain.inputs import Scored
+from shared.domain.inputs import Scored, Suspended
 from shared.onnx_model import ModelRefused, load
-from shared.scoring import Scorer
+from shared.scoring import Scorer, reason_to_abstain
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 CNC = ("cnc-failure", "1.0.0")
+LIFE = ("turbofan-life-fd001", "1.0.0")
 TINY = ("tiny", "1.0.0")
 
 HEALTHY = (1500.0, 40.0, 50.0, 6283.185, 10.0, 2000.0, 1.0)
@@ -29,6 +31,13 @@ OVERSTRAINED = (1350.0, 62.0, 215.0, 8765.043, 9.5, 13330.0, 0.0)
 
 def request(row: tuple[float, ...], model: tuple[str, str] = CNC, machine: str = "M1") -> ScoreRequested:
     return ScoreRequested(machine, *model, at=1000, row=row)
+
+
+def answers_of(scorer: Scorer, *requests: ScoreRequested) -> list[Scored]:
+    """The answers of models that are not suspended."""
+    answers = scorer.score(requests)
+    assert all(isinstance(answer, Scored) for answer in answers), answers
+    return [answer for answer in answers if isinstance(answer, Scored)]
 
 
 def graph(*nodes: onnx.NodeProto, constants: dict[str, list[int] | list[float]], columns: int) -> bytes:
@@ -116,7 +125,7 @@ def change_card(models: Path, change: Callable[[dict[str, Any]], object]) -> Non
 
 
 def test_an_overstrained_tool_is_warned_of_and_a_healthy_one_is_not() -> None:
-    healthy, strained = Scorer(SHIPPED).score([request(HEALTHY), request(OVERSTRAINED)])
+    healthy, strained = answers_of(Scorer(SHIPPED), request(HEALTHY), request(OVERSTRAINED))
     assert healthy.probability is not None
     assert healthy.probability < 0.05
     assert strained.probability is not None
@@ -136,14 +145,14 @@ def test_an_answer_does_not_depend_on_the_size_of_its_batch() -> None:
 
 
 def test_probabilities_carry_at_most_six_decimals() -> None:
-    for scored in Scorer(SHIPPED).score([request(HEALTHY), request(OVERSTRAINED)]):
+    for scored in answers_of(Scorer(SHIPPED), request(HEALTHY), request(OVERSTRAINED)):
         assert scored.probability == round(scored.probability or 0, 6)
 
 
 def test_answers_keep_the_order_of_the_requests_across_models(models: Path) -> None:
     install(models, square_root(), (0.25, 0.5))
     requests = [request(HEALTHY), request((0.04,), TINY), request(OVERSTRAINED), request((0.09,), TINY)]
-    answers = Scorer(models).score(requests)
+    answers = answers_of(Scorer(models), *requests)
     assert [(answer.model, answer.version) for answer in answers] == [CNC, TINY, CNC, TINY]
     assert [answer.probability for answer in answers[1::2]] == [0.2, 0.3]
 
@@ -153,36 +162,92 @@ def test_no_requests_give_no_answers() -> None:
 
 
 def test_a_missing_column_that_was_never_missing_in_training_makes_the_model_abstain() -> None:
-    missing, answered = Scorer(SHIPPED).score([request((HEALTHY[0], nan, *HEALTHY[2:])), request(HEALTHY)])
+    missing, answered = answers_of(
+        Scorer(SHIPPED), request((HEALTHY[0], nan, *HEALTHY[2:])), request(HEALTHY)
+    )
     assert missing.probability is None
-    assert missing.reason == "missing, not warmed up or without a baseline: torque.last"
+    assert missing.reason == "not known: torque.last (missing)"
     assert answered.probability is not None
 
 
 def test_a_row_outside_the_training_range_makes_the_model_abstain() -> None:
-    (answer,) = Scorer(SHIPPED).score([request((30_000.0, *HEALTHY[1:]))])
+    (answer,) = answers_of(Scorer(SHIPPED), request((30_000.0, *HEALTHY[1:])))
     assert answer.probability is None
     assert answer.reason.startswith("outside the training range: rpm.last = 30000 (trained on ")
 
 
 def test_a_row_of_another_length_is_refused_and_not_padded() -> None:
-    (answer,) = Scorer(SHIPPED).score([request(HEALTHY[:-1])])
+    (answer,) = answers_of(Scorer(SHIPPED), request(HEALTHY[:-1]))
     assert answer.probability is None
     assert answer.reason == "refused: the row has 6 columns, the card lists 7"
 
 
-def test_warnings_show_the_columns_that_deviate_most_and_calm_answers_show_none() -> None:
-    healthy, strained = Scorer(SHIPPED).score([request(HEALTHY), request(OVERSTRAINED)])
+def test_warnings_show_what_moved_the_answer_and_calm_answers_show_nothing() -> None:
+    healthy, strained = answers_of(Scorer(SHIPPED), request(HEALTHY), request(OVERSTRAINED))
     assert healthy.contributions == ()
-    names = [name for name, _ in strained.contributions]
-    assert "deviation:wear_torque" in names
+    assert {name for name, _ in strained.contributions} >= {"torque", "tool_wear"}
     sizes = [abs(size) for _, size in strained.contributions]
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_a_contribution_is_what_the_answer_loses_with_the_channel_at_its_median() -> None:
+    model = load(SHIPPED, *CNC)
+    (strained,) = answers_of(Scorer(SHIPPED), request(OVERSTRAINED))
+    assert strained.probability is not None
+    medians = {feature.name: feature.median for feature in model.card.features}
+    of_torque = {"torque.last", "power_w", "wear_torque"}
+    without = [
+        medians[name] if name in of_torque else value
+        for name, value in zip(model.card.feature_names, OVERSTRAINED, strict=True)
+    ]
+    (calm,) = model.answers([without])
+    assert dict(strained.contributions)["torque"] == round(strained.probability - calm.value, 4)
+
+
+def test_what_moves_an_anomaly_are_exact_shares_of_its_squared_distance() -> None:
+    away, pull = (3.0, -4.0), (2.0, -5.0)
+    row = (*away, *[nan] * 6, *pull, *[nan] * 6)
+    asked = replace(request(row, ("anomaly", "1.0.0")), threshold=3.0)
+    (answer,) = answers_of(Scorer(SHIPPED), asked)
+    assert answer.probability is None
+    assert answer.amount == pytest.approx(sqrt((3.0 * 2.0 + 4.0 * 5.0) / 2), rel=1e-5)
+    assert answer.contributions == (("x2", round(20 / 26, 4)), ("x1", round(6 / 26, 4)))
+
+
+def test_a_remaining_life_comes_with_its_interval() -> None:
+    model = load(SHIPPED, *LIFE)
+    row = tuple(nan if x is None else x for x in model.card.reference[0].row)
+    (answer,) = answers_of(Scorer(SHIPPED), request(row, LIFE))
+    assert (answer.probability, answer.amount) == (None, model.card.reference[0].answer[0])
+    assert answer.amount is not None
+    assert answer.low is not None
+    assert answer.high is not None
+    assert 0.0 <= answer.low <= answer.amount <= answer.high
+
+
+def test_most_columns_unknown_is_too_sparse_even_where_training_missed_some() -> None:
+    card = load(SHIPPED, *CNC).card
+    spotty = card.model_copy(
+        update={"features": tuple(one.model_copy(update={"missing_share": 0.1}) for one in card.features)}
+    )
+    gaps = tuple((name, "rpm is 240 min old") for name in spotty.feature_names)
+    three, four = (nan, nan, nan, *HEALTHY[3:]), (nan, nan, nan, nan, *HEALTHY[4:])
+    assert reason_to_abstain(spotty, three, gaps[:3]) == ""
+    assert reason_to_abstain(spotty, four, gaps[:4]).startswith("data too sparse: rpm.last, torque.last, ")
+
+
+def test_an_anomaly_abstains_while_a_channel_that_the_machine_has_is_not_known() -> None:
+    row = (3.0, nan, *[nan] * 6, nan, nan, *[nan] * 6)
+    gaps = tuple((name, "x2 is 200 min old") for name in ("x2.away", "x1.pull", "x2.pull"))
+    asked = replace(request(row, ("anomaly", "1.0.0")), gaps=gaps)
+    (answer,) = answers_of(Scorer(SHIPPED), asked)
+    assert answer.amount is None
+    assert answer.reason == "not known: x2.away, x1.pull, x2.pull (x2 is 200 min old)"
+
+
 def test_an_answer_that_is_no_probability_becomes_an_abstention(tmp_path: Path) -> None:
     install(tmp_path, square_root(), (0.25, 0.5))
-    below, above, fine = Scorer(tmp_path).score([request((x,), TINY) for x in (-1.0, 4.0, 0.04)])
+    below, above, fine = answers_of(Scorer(tmp_path), *(request((x,), TINY) for x in (-1.0, 4.0, 0.04)))
     assert below.reason == "the model answered nan, which is no probability"
     assert above.reason == "the model answered 2.0, which is no probability"
     assert fine.probability == 0.2
@@ -193,11 +258,12 @@ def test_a_model_that_fails_is_suspended_and_the_others_still_answer(models: Pat
     scorer = Scorer(models)
     two = [request((0.5,), TINY), request((0.25,), TINY)]
     broken, _, fine = scorer.score([*two, request(HEALTHY)])
-    assert broken.probability is None
+    assert isinstance(broken, Suspended)
     assert broken.reason.startswith("suspended: tiny 1.0.0: ")
+    assert isinstance(fine, Scored)
     assert fine.probability is not None
     (later,) = scorer.score([request((0.5,), TINY)])
-    assert later.reason == broken.reason
+    assert later == broken
     assert list(scorer.stopped) == [TINY]
 
 
@@ -206,8 +272,49 @@ def test_a_model_over_its_time_budget_is_suspended_for_the_worker() -> None:
     scorer = Scorer(SHIPPED, run_budget_s=0.25, clock=lambda: next(ticks))
     first, second = scorer.score([request(HEALTHY)] * 2), scorer.score([request(HEALTHY)])
     for answer in (*first, *second):
-        assert answer.probability is None
-        assert answer.reason == "suspended: 2 rows took 0.300 s of 0.25 s"
+        assert answer == Suspended(*CNC, 1000, "suspended: 2 rows took 0.300 s of 0.25 s")
+
+
+def test_a_suspended_model_is_tried_again_after_a_rest_and_a_refused_one_is_not(models: Path) -> None:
+    now = [0.0]
+    install(models, fails_on_two_rows(), (0.5, 0.5))
+    scorer = Scorer(models, wall=lambda: now[0])
+    scorer.score([request((0.5,), TINY), request((0.25,), TINY)])
+    cut_short(models)
+    assert [type(one) for one in scorer.score([request((0.5,), TINY), request(HEALTHY)])] == [Suspended] * 2
+    now[0] = 1e6
+    alone, refused = scorer.score([request((0.5,), TINY), request(HEALTHY)])
+    assert isinstance(alone, Scored)
+    assert isinstance(refused, Suspended)
+    assert list(scorer.stopped) == [CNC]
+
+
+def test_a_model_that_never_ends_is_ended(tmp_path: Path) -> None:
+    value, boolean = helper.make_tensor_value_info, TensorProto.BOOL
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["on"], ["on_still"]), helper.make_node("Abs", ["x"], ["y"])],
+        "for ever",
+        [
+            value("round", TensorProto.INT64, []),
+            value("on", boolean, []),
+            value("x", TensorProto.FLOAT, [None, 1]),
+        ],
+        [
+            value("on_still", boolean, []),
+            value("y", TensorProto.FLOAT, [None, 1]),
+        ],
+    )
+    true = helper.make_tensor("true", boolean, [], [True])
+    content = graph(
+        helper.make_node("Constant", [], ["true"], value=true),
+        helper.make_node("Loop", ["", "true", "row"], ["p"], body=body),
+        helper.make_node("Concat", ["p", "p"], ["probabilities"], axis=1),
+        constants={},
+        columns=1,
+    )
+    install(tmp_path, content, (0.5, 0.5))
+    with pytest.raises(ModelRefused, match=r"cannot answer its reference rows: .* ended after 2 s"):
+        Scorer(tmp_path).load(*TINY)
 
 
 def cut_short(models: Path) -> None:
@@ -253,6 +360,24 @@ def misspell(models: Path) -> None:
     change_card(models, lambda card: card.update(treshold=0.5))
 
 
+def claim_another_opset(models: Path) -> None:
+    change_card(models, lambda card: card.update(opset=17))
+
+
+def remake_in_an_unknown_opset(models: Path) -> None:
+    path = models / "cnc-failure/1.0.0/model.onnx"
+    model = onnx.load_from_string(path.read_bytes())
+    for operator_set in model.opset_import:
+        operator_set.version = 999
+    path.write_bytes(model.SerializeToString())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    change_card(models, lambda card: card.update(sha256=digest, opset=999, mlOpset=999))
+
+
+def claim_to_be_an_anomaly(models: Path) -> None:
+    change_card(models, lambda card: card.update(kind="anomaly"))
+
+
 def remove_the_model(models: Path) -> None:
     (models / "cnc-failure/1.0.0/model.onnx").unlink()
 
@@ -265,7 +390,7 @@ def remove_the_card(models: Path) -> None:
     ("spoil", "why"),
     [
         (cut_short, "sha256 of model.onnx is"),
-        (cut_short_and_sign, "ONNX Runtime does not take it"),
+        (cut_short_and_sign, "model.onnx is no ONNX file"),
         (swap_columns, "another order than the card's"),
         (drop_a_column, "the card lists 6 float columns"),
         (rename, "the card is about other"),
@@ -273,6 +398,9 @@ def remove_the_card(models: Path) -> None:
         (shorten_a_reference, "a reference row has another number of columns"),
         (make_features_otherwise, "made from features of version 1"),
         (mix_up_the_windows, "its columns cannot be made: windows are a short and a long one"),
+        (claim_another_opset, "the card says 17"),
+        (remake_in_an_unknown_opset, "ONNX Runtime does not take it"),
+        (claim_to_be_an_anomaly, "has no output named distance"),
         (misspell, "card.json is not a model card"),
         (remove_the_model, "cannot read"),
         (remove_the_card, "cannot read"),
@@ -285,7 +413,7 @@ def test_a_model_that_is_not_what_its_card_says_is_refused(
     with pytest.raises(ModelRefused, match=why):
         Scorer(models).load(*CNC)
     (answer,) = Scorer(models).score([request(HEALTHY)])
-    assert answer.probability is None
+    assert isinstance(answer, Suspended)
     assert answer.reason.startswith("refused: model cnc-failure 1.0.0: ")
     assert why in answer.reason
 
@@ -314,7 +442,7 @@ def test_a_refused_model_stays_refused_and_is_not_read_again(models: Path) -> No
     first = scorer.score([request(HEALTHY)])
     path.write_bytes(content)
     assert scorer.score([request(HEALTHY)]) == first
-    assert [scored.probability for scored in first] == [None]
+    assert isinstance(first[0], Suspended)
 
 
 def test_a_column_that_was_missing_in_training_may_be_missing(tmp_path: Path) -> None:

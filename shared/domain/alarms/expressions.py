@@ -74,7 +74,7 @@ def _leaf(spec: "MachineSpec", name: str, operand: str | float) -> Node:
             )
         case "score":
             return lambda state, at, relaxed: (
-                health.probability if (health := state.health.get(str(operand))) is not None else None
+                health.answer if (health := state.health.get(str(operand))) is not None else None
             )
         case "state":
             return lambda state, at, relaxed: state.state.word == operand

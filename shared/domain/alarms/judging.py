@@ -64,8 +64,8 @@ def evaluate_reading(turn: Turn, reading: Reading, *, previous_at: int) -> None:
 def evaluate_score(turn: Turn, health: Health, *, every_ms: int) -> None:
     """Judge a model's verdict; one that abstained says nothing."""
     for row in turn.spec.watch.scores:
-        if row[1] == health.model and health.probability is not None:
-            _judge_figure(turn, row, health.probability, health.at, every_ms=every_ms)
+        if row[1] == health.model and health.answer is not None:
+            _judge_figure(turn, row, health.answer, health.at, every_ms=every_ms)
 
 
 def evaluate_figures(turn: Turn, effects: Sequence[Effect]) -> None:

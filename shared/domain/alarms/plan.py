@@ -115,7 +115,12 @@ def thresholds(rule: Rule, limit: float | None = None) -> tuple[float, float, fl
     match condition:
         case rules.InState() | rules.Silence() | rules.Frozen() | rules.Expression():
             return 1.0, _TRIP, _CLEAR
-        case rules.Limit(kind="low" | "lowLow") | rules.Oee() | rules.CounterRate(direction="below"):
+        case (
+            rules.Limit(kind="low" | "lowLow")
+            | rules.Oee()
+            | rules.CounterRate(direction="below")
+            | rules.Score(direction="below")
+        ):
             sign = -1.0
         case _:
             sign = 1.0

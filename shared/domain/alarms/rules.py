@@ -96,12 +96,14 @@ class Frozen:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A maintenance model's probability above a limit. A model that abstains changes nothing."""
+    """A maintenance model's answer beyond a limit. A model that abstains changes nothing."""
 
     kind: Literal["score"]
     model: str
     limit: float
+    """A probability; of other kinds of models an amount in the model's unit."""
     deadband: float = 0.0
+    direction: Literal["above", "below"] = "above"
 
 
 @dataclass(frozen=True, slots=True)
