@@ -67,7 +67,7 @@ def plan(spec: "MachineSpec") -> Plan:
         match rule.condition:
             case rules.Limit(signal=signal):
                 columns[spec.names.index(signal)].append((rule, None, *thresholds(rule)))
-            case rules.Deviation(signal=signal, target=float() as target):
+            case rules.Deviation(signal=signal, target=target) if target is not None:
                 channel = _distance(target)
                 columns[spec.names.index(signal)].append((rule, channel, *thresholds(rule)))
             case rules.Deviation():

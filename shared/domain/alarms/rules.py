@@ -204,7 +204,7 @@ def quiet_band(rule: Rule) -> tuple[float, float] | None:
             return float("-inf"), condition.limit
         case Limit():
             return condition.limit, float("inf")
-        case Deviation(target=float() as target):
+        case Deviation(target=target) if target is not None:
             return target - condition.limit, target + condition.limit
         case _:
             return None
