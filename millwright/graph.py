@@ -7,42 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from millwright.ontology import Interface
-
-type Value = str | float | int
-type Triple = tuple[str, str, str]
-"""(source, name, target)."""
-
-CONTAINS, FEEDS, MONITORS, REPORTS = "contains", "feeds", "monitors", "reports"
-DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, REPORTS})
-"""Relationships that descriptions decide. Others between the same twins, `produces` of the planning
-system for one, are somebody else's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Twin:
-    """A twin as far as descriptions decide it."""
-
-    id: str
-    model: str
-    properties: dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Relationship:
-    source: str
-    name: str
-    target: str
-    properties: dict[str, Value] = field(default_factory=dict[str, Value])
-    given_id: str | None = None
-    """Its id in the graph, where somebody else made it."""
-
-    @property
-    def id(self) -> str:
-        return self.given_id or f"{self.name}.{self.target}"
-
-    @property
-    def triple(self) -> Triple:
-        return self.source, self.name, self.target
+from shared.described import CONTAINS, DESCRIBED, Relationship, Triple, Twin, has
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +118,7 @@ def difference(actual: Graph, wanted: Graph, *, former: Collection[str] = ()) ->
 
 def _says(actual: Twin, wanted: Twin) -> bool:
     """Whether the twin says what it should; what else it says is not ours."""
-    return actual.model == wanted.model and _has(actual.properties, wanted.properties)
-
-
-def _has(actual: Mapping[str, Value], wanted: Mapping[str, Value]) -> bool:
-    return all(actual.get(name) == value for name, value in wanted.items())
+    return actual.model == wanted.model and has(actual.properties, wanted.properties)
 
 
 def _relationships(
@@ -178,7 +139,7 @@ def _relationships(
             continue
         kept.add(key)
         was = actual.relationships[key]
-        if not _has(was.properties, one.properties):
+        if not has(was.properties, one.properties):
             changed.append(
                 replace(one, properties={**was.properties, **one.properties}, given_id=was.given_id)
             )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millwright.documents import SiteVersion
-from millwright.graph import CONTAINS, FEEDS, Graph, Relationship, Twin
+from millwright.graph import Graph
 from millwright.ontology import MACHINE, Ontology
+from shared.described import CONTAINS, FEEDS, Relationship, Twin
 
 type Json = dict[str, Any]
 

@@ -12,10 +12,11 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from millwright.bulk import BulkImport
-from millwright.graph import Graph, GraphChange, Relationship, Twin, Value
+from millwright.graph import Graph, GraphChange
 from millwright.ontology import Interface, Ontology
 from millwright.wire import relationship_body, twin_body
 from shared.adapters.answers import translated
+from shared.described import Relationship, Twin, Value
 from shared.ports import Refused, Unavailable
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from millwright.graph import Relationship, Twin
 from millwright.ontology import Ontology
+from shared.described import Relationship, Twin
 
 
 def twin_body(twin: Twin, ontology: Ontology) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from millwright.checks.names import repeated, unknown
 from millwright.places import lines_at, machines_at
 from millwright.source import Path, Problem
 from shared.contracts.factory import Factory, Shift, Site
+from shared.described import sensor_twin_id
+from shared.devices import device_twin_id
 
 _WEEK_MIN = 7 * 1440
 
 
 def site_problems(factory: Factory) -> Iterator[Problem]:
     yield from repeated("twin", _twins(factory))
+    yield from _made_up_problems(factory)
     for index, site in enumerate(factory.sites):
         at: Path = ("sites", index)
         yield from zone_problems(site.time_zone, (*at, "time_zone"))
@@ -56,6 +59,30 @@ def _twins(factory: Factory) -> Iterator[tuple[str, Path]]:
             yield line.id, (*at, "id")
         for at, _, machine in machines_at(index, site):
             yield machine.id, (*at, "id")
+
+
+def _made_up_problems(factory: Factory) -> Iterator[Problem]:
+    """Devices and signals whose twins would be called as another twin is."""
+    taken = {name for name, _ in _twins(factory)}
+    seen: set[str] = set()
+    for index, site in enumerate(factory.sites):
+        for at, _, machine in machines_at(index, site):
+            for number, device in enumerate(machine.devices):
+                if device_twin_id(device) in taken and device not in seen:
+                    yield _clash(f"device {device}", device_twin_id(device), (*at, "devices", number))
+                seen.add(device)
+    devices = {device_twin_id(device) for device in seen}
+    for index, site in enumerate(factory.sites):
+        for at, _, machine in machines_at(index, site):
+            kind = factory.classes.get(machine.machine_class)
+            for signal in kind.signals if kind is not None else ():
+                twin_id = sensor_twin_id(machine.id, signal)
+                if twin_id in taken or twin_id in devices:
+                    yield _clash(f"signal {signal} of {machine.id}", twin_id, (*at, "id"))
+
+
+def _clash(what: str, twin_id: str, at: Path) -> Problem:
+    return Problem(at, f"the twin of {what} would be called {twin_id}, which is taken", "give it another id")
 
 
 def _shift_problems(site: Site, at: Path) -> Iterator[Problem]:

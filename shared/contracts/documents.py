@@ -660,7 +660,7 @@ type Level = Literal["line", "area", "site", "enterprise"]
 
 class Child(Contract):
     version: list[Any]
-    content: dict[str, Any]
+    content: dict[str, Any] | None = Field(description="null: it belongs to another line now.")
 
 
 class InScopes(Contract):
@@ -670,8 +670,13 @@ class InScopes(Contract):
     scope_id: str
     level: Level
     version: Annotated[int, Field(ge=1)]
-    child_count: Annotated[int, Field(ge=1)]
+    child_count: Count
     children: dict[str, Child] = Field(description="What each child counted for.")
+
+
+class Bottleneck(Contract):
+    machine_id: str
+    oee: Ratio
 
 
 class ScopeOeeDocument(InScopes, OeeBucket):
@@ -681,6 +686,18 @@ class ScopeOeeDocument(InScopes, OeeBucket):
     counted_machine: str | None = Field(
         None, description="The machine whose OEE the line's is; left out: the sum of all machines."
     )
+    bottleneck: Bottleneck | None = Field(
+        None, description="The machine with the lowest OEE; null while too little is known of all."
+    )
+
+
+class MembershipDocument(Contract):
+    """The lines that a machine ever counted in, in the container `scopes`: to leave one for another."""
+
+    id: Literal["membership"]
+    scope_id: str = Field(description="The machine.")
+    type: Literal["membership"]
+    lines: dict[str, str] = Field(description="Line -> its site.")
 
 
 class ScopeStatusDocument(InScopes):
@@ -723,5 +740,6 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "reconcile": ReconcileDocument,
     "scope-oee": ScopeOeeDocument,
     "scope-status": ScopeStatusDocument,
+    "scope-membership": MembershipDocument,
 }
 """Every kind of document, by the name of its schema."""

@@ -20,6 +20,7 @@ from shared.ports import Document
 
 OEE = "oee"
 STATUS = "status"
+BOTTLENECK = "bottleneck"
 STATUS_ID = "status"
 """Id of the scope's one document of how its machines are now; of OEE there is one a shift."""
 _MADE_MAX = 64
@@ -30,7 +31,8 @@ class Entry:
     """A child's contribution. Of two, the one with the higher version counts."""
 
     version: list[Any]
-    content: Document
+    content: Document | None
+    """None: the child has left for another line. It is kept so that what comes late stays out."""
 
 
 def document_id(document: Document) -> str:
@@ -48,7 +50,8 @@ def contribution(document: Document) -> Entry:
         restated = document.get("version", 1)
         version = [document["measuredAt"], document["final"], document["lateCount"], restated]
         names = ("start", "end", "measuredAt", "final", "elements", "resetCount", "lateCount", "flags")
-        return Entry(version, {name: document[name] for name in names if name in document})
+        content = {name: document[name] for name in names if name in document}
+        return Entry(version, content | {BOTTLENECK: _own(document)})
     alarms = document["alarms"]
     health = document["health"]
     return Entry(
@@ -81,6 +84,33 @@ def figures(kind: str, scope_document_id: str, summed: Document, *, bands: tuple
     return oee_ratios(elements, green_ratio=limits.green_ratio, yellow_ratio=limits.yellow_ratio)
 
 
+def empty(before: Document) -> Document:
+    """What a scope contributes that all children have left."""
+    if before["type"] == OEE:
+        whole = nothing(elements_from(before))
+        content = bucket_document(whole)
+        del content["version"]
+        return {**content, "final": whole.final, BOTTLENECK: None}
+    return _total_status([])
+
+
+def _own(document: Document) -> Document | None:
+    """A machine's OEE as a candidate for the bottleneck; None while too little is known of it."""
+    if document.get("oee") is None or document.get("band") == "grey":
+        return None
+    return {"machineId": document["machineId"], "oee": document["oee"]}
+
+
+def _lowest(candidates: Iterable[Document | None]) -> Document | None:
+    """The machine that limits most: the one with the lowest OEE.
+
+    >>> _lowest([{"machineId": "B", "oee": 0.5}, None, {"machineId": "A", "oee": 0.5}])
+    {'machineId': 'A', 'oee': 0.5}
+    """
+    known = [one for one in candidates if one is not None]
+    return min(known, key=lambda one: (one["oee"], one["machineId"]), default=None)
+
+
 def _total_oee(children: Mapping[str, Document], only: str | None) -> Document:
     listed = [elements_from(child) for child in children.values()]
     counted = [elements_from(child) for child_id, child in children.items() if only in (None, child_id)]
@@ -100,7 +130,8 @@ def _total_oee(children: Mapping[str, Document], only: str | None) -> Document:
     )
     content = bucket_document(summed)
     del content["version"]
-    return {**content, "final": whole.final}
+    candidates = (child.get(BOTTLENECK) for child in children.values())
+    return {**content, "final": whole.final, BOTTLENECK: _lowest(candidates)}
 
 
 def _merged(parts: Iterable[MadeElements]) -> tuple[MadeElements, ...]:
@@ -137,7 +168,9 @@ def _total_status(children: Iterable[Document]) -> Document:
         "alarms": {
             "activeCount": sum(one["activeCount"] for one in alarms),
             "unacknowledgedCount": sum(one["unacknowledgedCount"] for one in alarms),
-            "highestPriority": PRIORITIES[max(PRIORITIES.index(one["highestPriority"]) for one in alarms)],
+            "highestPriority": PRIORITIES[
+                max((PRIORITIES.index(one["highestPriority"]) for one in alarms), default=0)
+            ],
         },
     }
 

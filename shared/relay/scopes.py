@@ -10,7 +10,7 @@ seldom as scopes are written, so that this waiting is the exception.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -20,13 +20,13 @@ from cachetools import LRUCache
 from shared.contracts.spec_documents import LineOee, SiteDocument
 from shared.domain.spec import Bands
 from shared.ports import AlreadyDone, Conflict, Create, Document, Documents, Refused, Replace
+from shared.relay.memberships import SCOPES, Memberships
 from shared.relay.pace import Pace, Sleep
-from shared.relay.rollup import OEE, STATUS, Entry, contribution, document_id, figures, total
+from shared.relay.rollup import OEE, STATUS, Entry, contribution, document_id, empty, figures, total
 from shared.relay.undelivered import record
 
 log = logging.getLogger(__name__)
 
-SCOPES = "scopes"
 WRITE_EVERY_S = 5.0
 _CONFLICTS_BORNE = 8
 _KEPT = 500
@@ -40,29 +40,11 @@ class Sites(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
-    """What a site's description says about its roll-ups."""
-
-    enterprise_id: str
-    usual: tuple[Bands, ...]
-    site_bands: tuple[Bands, ...]
-    area_bands: dict[str, tuple[Bands, ...]]
-    enterprise_bands: tuple[Bands, ...]
-    lines: dict[str, LineOee]
-
-    def line(self, line_id: str) -> LineOee:
-        return self.lines.get(line_id) or LineOee()
-
-    def bands(self, own: tuple[Bands, ...]) -> tuple[Bands, ...]:
-        """The usual limits, and a scope's own from their dates on."""
-        return self.usual + own
-
-
-@dataclass(frozen=True, slots=True)
 class _Scope:
     """One document of one scope."""
 
     scope_id: str
+    site_id: str
     document_id: str
     level: str
     kind: str
@@ -75,12 +57,39 @@ class _Scope:
         return f"{self.scope_id}/{self.document_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What a site's description says about its roll-ups."""
+
+    site_id: str
+    enterprise_id: str
+    usual: tuple[Bands, ...]
+    site_bands: tuple[Bands, ...]
+    area_bands: dict[str, tuple[Bands, ...]]
+    enterprise_bands: tuple[Bands, ...]
+    lines: dict[str, LineOee]
+
+    def line(self, line_id: str) -> LineOee:
+        return self.lines.get(line_id) or LineOee()
+
+    def line_scope(self, line_id: str, document_id: str, kind: str) -> _Scope:
+        line = self.line(line_id)
+        only = line.machine if kind == OEE else None
+        return _Scope(line_id, self.site_id, document_id, "line", kind, self.usual + line.bands, only)
+
+    def scope(self, scope_id: str, below: _Scope, level: str, own: tuple[Bands, ...]) -> _Scope:
+        """The same document one level up, with the usual limits, and its own from their dates on."""
+        return _Scope(scope_id, self.site_id, below.document_id, level, below.kind, self.usual + own)
+
+
 class ScopeRelay:
     """Keeps the `scopes` container equal to the machines' documents.
 
     1. Take each machine's newest contribution of the batch, by line.
-    2. Merge them into the lines' documents: an entry gives way only to a newer one.
-    3. Merge the lines' totals into their areas' and sites', the sites' into the enterprise's, in
+    2. A machine that is new to its line first leaves the one it counted in, on all levels: so it
+       never counts twice, and a crash in between only repeats its leaving.
+    3. Merge contributions into the lines' documents: an entry gives way only to a newer one.
+    4. Merge the lines' totals into their areas' and sites', the sites' into the enterprise's, in
        the same way; a line's version is its document's own count of writes.
 
     A crash in between is made good by the batch's next delivery: what is written is found equal,
@@ -100,6 +109,7 @@ class ScopeRelay:
         self._sleep = sleep
         self._pace = Pace(1 / WRITE_EVERY_S, clock=clock, sleep=sleep)
         self._cache = LRUCache[str, Document](_KEPT)
+        self._members = Memberships(documents)
 
     async def __call__(self, documents: Sequence[Document]) -> None:
         """Roll a batch of changed documents up; those that no roll-up counts are passed over."""
@@ -108,42 +118,68 @@ class ScopeRelay:
             return
         sites = {site_id: await self._site(site_id) for site_id in {d["siteId"] for d in counted}}
         lines: dict[_Scope, Entries] = {}
-        site_of: dict[str, str] = {}
-        for document in counted:  # 1
-            kind = OEE if document["type"] == "oee" else STATUS
-            line_id = document["lineId"]
-            site_of[line_id] = document["siteId"]
-            line = sites[document["siteId"]].line(line_id)
-            only = line.machine if kind == OEE else None
-            bands = sites[document["siteId"]].bands(line.bands)
-            scope = _Scope(line_id, document_id(document), "line", kind, bands, only)
-            _put(lines.setdefault(scope, {}), document["machineId"], contribution(document))
+        for document, entry in _newest(counted):  # 1
+            rules = sites[document["siteId"]]
+            scope = rules.line_scope(document["lineId"], document_id(document), _kind(document))
+            lines.setdefault(scope, {})[document["machineId"]] = entry
+        left = await self._leave(lines, sites)  # 2
+        if left:
+            await self._climb(left, sites)
+        await self._climb(lines, sites)
+
+    async def _leave(self, lines: dict[_Scope, Entries], sites: dict[str, _Rules]) -> dict[_Scope, Entries]:
+        """Of machines that are new to their line, what takes them out of the line they counted in.
+
+        What comes late, after its machine has moved on, is taken out of `lines`. `sites` gets the
+        rules of lines that are left.
+        """
+        left: dict[_Scope, Entries] = {}
+        for scope, entries in lines.items():
+            before = await self._load(scope)
+            new = [name for name in entries if not _counts(before, name)]
+            for machine_id, others in (await self._members.join(new, scope.scope_id, scope.site_id)).items():
+                entry = entries[machine_id]
+                for line_id, site_id in others.items():
+                    if site_id not in sites:
+                        sites[site_id] = await self._site(site_id)
+                    other = sites[site_id].line_scope(line_id, scope.document_id, scope.kind)
+                    self._cache.pop(other.key, None)  # another worker may have written it since
+                    theirs = await self._load(other)
+                    child = theirs["children"].get(machine_id) if theirs else None
+                    if child is None:
+                        continue
+                    if child["version"] <= entry.version:
+                        left.setdefault(other, {})[machine_id] = Entry(entry.version, None)
+                    elif child["content"] is not None:
+                        entries.pop(machine_id, None)
+        return left
+
+    async def _climb(self, lines: dict[_Scope, Entries], sites: dict[str, _Rules]) -> None:
+        """Merge entries into lines, and what lines contribute then into the scopes above."""
         above: dict[_Scope, Entries] = {}
         areas: dict[_Scope, Entries] = {}
-        for scope, entry in await self._roll(lines):  # 2
-            site_id = site_of[scope.scope_id]
-            rules = sites[site_id]
-            site = _Scope(site_id, scope.document_id, "site", scope.kind, rules.bands(rules.site_bands))
+        for scope, entry in await self._roll(lines):  # 3
+            rules = sites[scope.site_id]
+            site = rules.scope(scope.site_id, scope, "site", rules.site_bands)
             above.setdefault(site, {})[scope.scope_id] = entry
             area_id = rules.line(scope.scope_id).area
             if area_id is not None:
-                bands = rules.bands(rules.area_bands.get(area_id, ()))
-                area = _Scope(area_id, scope.document_id, "area", scope.kind, bands)
+                area = rules.scope(area_id, scope, "area", rules.area_bands.get(area_id, ()))
                 areas.setdefault(area, {})[scope.scope_id] = entry
         await self._roll(areas)
         top: dict[_Scope, Entries] = {}
-        for scope, entry in await self._roll(above):  # 3
-            rules = sites[scope.scope_id]
-            bands = rules.bands(rules.enterprise_bands)
-            enterprise = _Scope(rules.enterprise_id, scope.document_id, "enterprise", scope.kind, bands)
+        for scope, entry in await self._roll(above):  # 4
+            rules = sites[scope.site_id]
+            enterprise = rules.scope(rules.enterprise_id, scope, "enterprise", rules.enterprise_bands)
             top.setdefault(enterprise, {})[scope.scope_id] = entry
         await self._roll(top)
 
     async def _site(self, site_id: str) -> _Rules:
         site = await self._sites.current_site(site_id)
         if site is None:
-            return _Rules("enterprise", (Bands(0, 0.9, 0.8),), (), {}, (), {})
+            return _Rules(site_id, "enterprise", (Bands(0, 0.9, 0.8),), (), {}, (), {})
         return _Rules(
+            site_id,
             site.enterprise_id,
             (Bands(0, site.green_ratio, site.yellow_ratio),),
             site.bands,
@@ -230,7 +266,7 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
     changed = False
     for child_id, entry in entries.items():
         kept = children.get(child_id)
-        if kept is not None and kept["version"] >= entry.version:
+        if kept is not None and not _gives_way(kept, entry):
             continue
         child = {"version": entry.version, "content": entry.content}
         if kept is not None and before is not None and kept["content"] == entry.content:
@@ -240,8 +276,9 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
         children[child_id] = child
     if not changed:
         return None
-    contents = {child_id: child["content"] for child_id, child in children.items()}
-    summed = total(scope.kind, contents, only=scope.only)
+    contents = {name: child["content"] for name, child in children.items() if child["content"] is not None}
+    left = before if not contents else None
+    summed = total(scope.kind, contents, only=scope.only) if left is None else empty(left)
     return {
         "id": scope.document_id,
         "scopeId": scope.scope_id,
@@ -251,7 +288,7 @@ def merge(scope: _Scope, before: Document | None, entries: Entries) -> Document 
         **figures(scope.kind, scope.document_id, summed, bands=scope.bands),
         **summed,
         **({} if scope.only is None else {"countedMachine": scope.only}),
-        "childCount": len(children),
+        "childCount": len(contents),
         "children": children,
     }
 
@@ -262,8 +299,28 @@ def _entry(document: Document) -> Entry:
     return Entry([document["version"]], content)
 
 
-def _put(entries: Entries, child_id: str, entry: Entry) -> None:
-    """Of a child's entries in one batch, the newest."""
-    before = entries.get(child_id)
-    if before is None or before.version < entry.version:
-        entries[child_id] = entry
+def _counts(document: Document | None, child_id: str) -> bool:
+    child = document["children"].get(child_id) if document is not None else None
+    return child is not None and child["content"] is not None
+
+
+def _gives_way(kept: Document, entry: Entry) -> bool:
+    """A machine leaves with the very document that says so in its new line."""
+    if entry.content is None and kept["content"] is not None:
+        return kept["version"] <= entry.version
+    return kept["version"] < entry.version
+
+
+def _kind(document: Document) -> str:
+    return OEE if document["type"] == "oee" else STATUS
+
+
+def _newest(documents: Sequence[Document]) -> Iterable[tuple[Document, Entry]]:
+    """Of a machine's contributions to one document of its scopes, the newest."""
+    newest: dict[tuple[str, str], tuple[Document, Entry]] = {}
+    for document in documents:
+        key = document["machineId"], document_id(document)
+        entry = contribution(document)
+        if key not in newest or newest[key][1].version < entry.version:
+            newest[key] = document, entry
+    return newest.values()

@@ -55,7 +55,7 @@ def projection(document: Document) -> Projection | None:
             return _machine(document)
         case {"type": "oee", "level": _}:
             version = (document["start"], document["version"])
-            return _component(document, "oee", version, document, _OEE)
+            return _scope_oee(document, version)
         case {"type": "status", "level": _}:
             return _status(document)
         case _:
@@ -115,13 +115,13 @@ def _machine(document: Document) -> Projection:
     return Projection(machine_id, "machine", version, _known(found), optional, measured_at, place)
 
 
-def _component(
-    document: Document, component: str, version: tuple[Any, ...], part: Document, names: Iterable[str]
-) -> Projection:
-    found = _pointers(component, part, names)
+def _scope_oee(document: Document, version: tuple[Any, ...]) -> Projection:
+    found = _pointers("oee", document, _OEE)
+    limiting: Document | None = document.get("bottleneck")
+    found["/bottleneck"] = None if limiting is None else limiting["machineId"]
     scope_id = document["scopeId"]
     place = ("scopes", scope_id, document.get("id", ""))
-    return Projection(scope_id, component, version, _known(found), frozenset(found), place=place)
+    return Projection(scope_id, "oee", version, _known(found), frozenset(found), place=place)
 
 
 def _status(document: Document) -> Projection:

@@ -171,6 +171,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "reconcile",
         "scope-oee",
         "scope-status",
+        "scope-membership",
     }
     operated = [*operated_alarms(), *cared_for()]
     kinds |= {document["type"] for document in operated}
@@ -299,7 +300,7 @@ async def test_roll_ups_are_of_their_contract(life: list[Input]) -> None:
     relay = ScopeRelay(documents, Nowhere(), clock=lambda: 0.0, sleep=_at_once)
     await relay([o.document for o in rendered.operations if isinstance(o, Upsert)])
     written = documents.all("scopes")
-    assert {document["level"] for document in written} == {"line", "site", "enterprise"}
+    assert {document.get("level") for document in written} == {"line", "site", "enterprise", None}
     for document in written:
         holds(document, f"scope-{document['type']}")
 

@@ -133,6 +133,8 @@ def test_machine_classes_have_the_signals_that_their_twins_have(name: str) -> No
         ('start: "22:00"', 'start: "25:00"', "id: night", "hour must be in 0..23"),
         ("signals: {temperature_c: {at: t", "signals: {temperature_c: {at: 't['", "flat:", "not a JMESPath expression"),
         ("name: Line\n", "name: Line\n        name: Twice\n", "name: Twice", "key 'name' stands here a second time"),
+        ("{id: B, class", "{id: BOX.device, class", "{id: A", "the twin of device BOX would be called BOX.device"),
+        ("{id: B, class", "{id: A.pressure_bar, class", "{id: A, ", "the twin of signal pressure_bar of A would be"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_reported_with_its_line_and_a_remedy(old: str, new: str, place: str, words: str) -> None:

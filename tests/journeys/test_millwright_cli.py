@@ -22,12 +22,13 @@ from millwright.connect import connected, local_target
 from millwright.described import described
 from millwright.documents import site_versions
 from millwright.factory_file import load, parse
-from millwright.graph import Graph, Twin, difference
+from millwright.graph import Graph, difference
 from millwright.ontology import Ontology
 from shared.adapters.containers import ensure
 from shared.adapters.cosmos import cosmos_client
 from shared.adapters.credentials import credential
 from shared.adapters.transport import transport
+from shared.described import Twin
 from shared.specs import SpecStore
 from tests.local_cloud.conftest import ServiceProcess, launch
 

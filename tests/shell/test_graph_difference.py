@@ -5,9 +5,10 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millwright.graph import CONTAINS, FEEDS, Graph, GraphChange, Relationship, Twin, difference
+from millwright.graph import Graph, GraphChange, difference
 from millwright.source import Source
 from millwright.yaml_text import yaml_text
+from shared.described import CONTAINS, FEEDS, Relationship, Twin
 
 LINE, MACHINE, CAMERA = "dtmi:millwright:ProductionLine;1", "dtmi:millwright:Machine;1", "dtmi:other:Camera;1"
 MODELS = {LINE: {"@id": LINE}, MACHINE: {"@id": MACHINE}}

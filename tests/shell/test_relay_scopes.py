@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.ports import Document, Unavailable
 from shared.relay.rollup import contribution, total
 from shared.relay.scopes import ScopeRelay
+from shared.relay.twin_patch import projection
 from tests.memory import MemoryDocuments
 from tests.projected import SHIFT, alarms, oee, twin
 from tests.sinks import Time
@@ -221,3 +222,72 @@ async def test_however_documents_are_delivered_each_machine_counts_once_with_its
 
 def relay_total(relay: Relay, scope_id: str) -> Document:
     return relay.scope(scope_id)["elements"]
+
+
+async def test_a_machine_that_moves_to_another_line_counts_there_alone_and_however_often_it_is_told() -> None:
+    relay = Relay()
+    await relay(oee("M-1", 1, good=1), oee("M-2", 1, good=10), twin("M-1"), twin("M-2", state="Held"))
+    moved = (oee("M-1", 1, line_id="LINE-2", good=1), twin("M-1", 2, lineId="LINE-2"))
+    for worker in range(3):
+        await relay(*moved)
+        assert relay.scope("LINE-1")["elements"]["goodCount"] == 10, worker
+        assert relay.scope("LINE-2")["elements"]["goodCount"] == 1
+        assert relay.scope("SITE-1")["elements"]["goodCount"] == 11
+        assert relay.scope("LINE-1", "status")["states"] == {"Held": 1}
+        assert relay.scope("SITE-1", "status")["machineCount"] == 2
+        relay.worker()
+    await relay(twin("M-1", 1))
+    assert relay.scope("LINE-1", "status")["machineCount"] == 1
+    await relay(twin("M-1", 3, lineId="LINE-1"))
+    scopes = ("LINE-1", "LINE-2", "enterprise")
+    counts = {scope_id: relay.scope(scope_id, "status")["machineCount"] for scope_id in scopes}
+    assert counts == {"LINE-1": 2, "LINE-2": 0, "enterprise": 2}
+    assert relay.scope("LINE-2", "status")["alarms"] == alarms()
+
+
+@given(crashes=st.lists(st.integers(1, 7), max_size=3), again=st.booleans())
+async def test_a_crash_while_a_machine_moves_neither_loses_it_nor_counts_it_twice(
+    crashes: list[int], again: bool
+) -> None:
+    relay = Relay()
+    await relay(oee("M-1", 1, good=1), oee("M-2", 1, good=10))
+    feed = [oee("M-1", 1, line_id="LINE-2", good=1)]
+    for crash_after in crashes:
+        relay.documents.fail_after_commits = {relay.documents.commit_count + crash_after}
+        try:
+            await relay(*feed)
+        except Unavailable:
+            relay.worker()
+    relay.documents.fail_after_commits = set()
+    if again:
+        feed = [oee("M-1", 2, line_id="LINE-2", good=1)]
+    await relay(*feed)
+    good = {s: relay.scope(s)["elements"]["goodCount"] for s in ("LINE-1", "LINE-2", "SITE-1", "enterprise")}
+    assert good == {"LINE-1": 10, "LINE-2": 1, "SITE-1": 11, "enterprise": 11}
+
+
+async def test_a_line_that_all_machines_left_counts_for_nothing() -> None:
+    relay = Relay()
+    await relay(oee("M-1", 1, good=1))
+    await relay(oee("M-1", 2, line_id="LINE-2", good=2))
+    assert (relay.scope("LINE-1")["childCount"], relay.scope("LINE-1")["oee"]) == (0, None)
+    assert relay.scope("enterprise")["elements"]["goodCount"] == 2
+    shown = projection(relay.scope("LINE-1"))
+    assert shown is not None
+    assert "/oee/oee" in shown.optional - shown.wanted.keys()
+
+
+async def test_the_bottleneck_is_the_machine_with_the_lowest_oee_and_never_one_little_is_known_of() -> None:
+    relay = Relay()
+    best, worst, unknown = oee("M-1", 1), oee("M-3", 1, line_id="LINE-2"), oee("M-4", 1)
+    await relay(
+        {**best, "oee": 0.75, "band": "yellow"},
+        {**worst, "oee": 0.25, "band": "red"},
+        {**unknown, "oee": 0.0, "band": "grey"},
+    )
+    for scope_id, machine_id in (("LINE-1", "M-1"), ("SITE-1", "M-3"), ("enterprise", "M-3")):
+        shown = projection(relay.scope(scope_id))
+        assert shown is not None
+        assert shown.wanted["/bottleneck"] == machine_id
+    await relay({**oee("M-3", 2, line_id="LINE-2"), "oee": 0.9, "band": "green"})
+    assert relay.scope("SITE-1")["bottleneck"] == {"machineId": "M-1", "oee": 0.75}
