@@ -1,4 +1,4 @@
-"""Event Grid as a service: one HTTP port on loopback, for publishing and for managing topics."""
+"""Event Grid as a service: HTTP on loopback, plain and over TLS, for publishing and for managing topics."""
 
 import os
 import time
@@ -11,9 +11,7 @@ from local.event_grid import authority, errors
 from local.event_grid.delivery import Setting
 from local.event_grid.grid import Grid
 from local.event_grid.management import Management
-from local.event_grid.schema import published
 from local.event_grid.store import Store
-from local.event_grid.subscriptions import topic_id
 from local.home import Home
 from local.meter import Meter
 from local.service import Clock, bind
@@ -21,17 +19,20 @@ from local.service import Clock, bind
 RETRY_FACTOR = "MILLWRIGHT_EVENT_GRID_RETRY_FACTOR"
 """Scales the delays between delivery attempts, e.g. 0.01; 1 is the service's own schedule."""
 
-REQUEST_LIMIT = 1 << 20
+REQUEST_LIMIT = 1_536_000
+"""Bytes that the service reads of a request. What it documents is less: events of 1 MB in all."""
+
+EVENTS_LIMIT = 1 << 20
 
 
 class EventGrid:
     """One Event Grid. Its folder holds `event-grid.sqlite` and `dead-letters/`."""
 
     name: ClassVar[str] = "event-grid"
-    default_ports: ClassVar[Mapping[str, int]] = {"http": 9085}
+    default_ports: ClassVar[Mapping[str, int]] = {"http": 9085, "https": 9445}
 
     def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
-        self._ports, self._clock = dict(ports), clock
+        self._ports, self._clock, self._home = dict(ports), clock, home
         self._meter = Meter()
         self._store = Store(home.database(self.name))
         self._grid = Grid(
@@ -40,8 +41,8 @@ class EventGrid:
         self._http: web.AppRunner | None = None
 
     async def start(self) -> dict[str, str]:
-        sock = bind(self.name, "http", self._ports["http"])
-        self._ports["http"] = sock.getsockname()[1]
+        sockets = {name: bind(self.name, name, number) for name, number in self._ports.items()}
+        self._ports = {name: sock.getsockname()[1] for name, sock in sockets.items()}
         management = Management(self._grid, self._clock, f"http://127.0.0.1:{self._ports['http']}")
         app = web.Application(middlewares=[self._answer_errors], client_max_size=REQUEST_LIMIT)
         app.add_routes(
@@ -55,8 +56,13 @@ class EventGrid:
         self._grid.start()
         self._http = web.AppRunner(app, access_log=None)
         await self._http.setup()
-        await web.SockSite(self._http, sock).start()
-        return {"eventGrid": management.endpoint("millwright"), "eventGridKey": self._grid.key}
+        await web.SockSite(self._http, sockets["http"]).start()
+        await web.SockSite(self._http, sockets["https"], ssl_context=self._home.server_tls()).start()
+        return {
+            "eventGrid": management.endpoint("millwright"),
+            "eventGridTls": f"https://localhost:{self._ports['https']}/topics/millwright/api/events",
+            "eventGridKey": self._grid.key,
+        }
 
     async def stop(self) -> None:
         if self._http:
@@ -73,10 +79,12 @@ class EventGrid:
     async def _publish(self, request: web.Request) -> web.Response:
         """Check, persist, answer 200; delivery follows."""
         topic, now = request.match_info["topic"], self._clock()
-        schema = self._grid.schema(topic)
+        self._grid.schema(topic)
         authority.authorize(request.headers, self._grid.key, host=request.host, path=request.path, now=now)
-        events = published(schema, topic_id(topic), request.headers, await request.read())
-        self._grid.publish(topic, events, now)
+        body = await request.read()
+        if len(body) > EVENTS_LIMIT:
+            raise errors.too_large(EVENTS_LIMIT)
+        self._grid.publish(topic, self._grid.read(topic, request.headers, body, now), now)
         return web.Response(status=200)
 
     async def _show_meter(self, request: web.Request) -> web.Response:

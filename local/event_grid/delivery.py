@@ -10,6 +10,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -152,7 +153,7 @@ class Courier:
         body = orjson.dumps(events[0] if cloud and not batched else events)
         self._setting.meter.add("operations", sum(map(blocks, events)))
         self._setting.meter.add("delivery_attempts", len(events))
-        event = events[0]
+        event = events[0] if self._subscription.schema is not Schema.CUSTOM else {}
         cloud_type = CLOUD_BATCH_TYPE if batched else CLOUD_TYPE
         headers = {
             "Content-Type": cloud_type if cloud else JSON_TYPE,
@@ -160,7 +161,7 @@ class Courier:
             "aeg-subscription-name": self._subscription.name.upper(),
             "aeg-delivery-count": str(attempts),
             "aeg-metadata-version": "1",
-            "aeg-data-version": event.get("dataversion" if cloud else "dataVersion") or "",
+            "aeg-data-version": _header(event.get("dataversion" if cloud else "dataVersion")),
         }
         try:
             async with http.post(
@@ -195,8 +196,13 @@ class Courier:
                     self._setting.meter.add("dead_lettered")
                 else:
                     self._setting.meter.add("dropped")
-                    LOG.warning("%s: event %s is dropped: %s", subscription.name, event["id"], reason)
+                    LOG.warning("%s: event %s is dropped: %s", subscription.name, event.get("id"), reason)
                 self._done.append(delivery)
+
+
+def _header(version: object) -> str:
+    """A version as a header's text; a publisher may have put anything there."""
+    return quote(str(version or ""), safe=" !\"#$&'()*+,/:;<=>?@[\\]^`{|}~")
 
 
 def blocks(event: Json) -> int:

@@ -1,13 +1,14 @@
 """The topics of one Event Grid, their subscriptions, and the couriers that serve these."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping as Entries
 from dataclasses import replace
 
 from local.event_grid import authority, errors
 from local.event_grid.delivery import Courier, Setting, blocks
-from local.event_grid.schema import Event, Schema
-from local.event_grid.subscriptions import SUCCEEDED, Subscription
+from local.event_grid.mapping import Mapping
+from local.event_grid.schema import Event, Json, Schema, published
+from local.event_grid.subscriptions import SUCCEEDED, Subscription, topic_id
 
 TOPICS = {"millwright": Schema.CLOUD_EVENTS, "iot-hub": Schema.EVENT_GRID}
 """Topics that exist from the start."""
@@ -21,7 +22,7 @@ class Grid:
         for name, schema in TOPICS.items():
             if name not in self._store.topics():
                 self._store.put_topic(name, schema)
-        self._topics = self._store.topics()
+        self._topics, self._mappings = self._store.topics(), self._store.mappings()
         self._subscriptions = self._store.subscriptions()
         self._couriers: dict[int, Courier] = {}
         self.key = self._store.setting("key", authority.new_key())
@@ -34,7 +35,7 @@ class Grid:
         await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))
 
     @property
-    def topics(self) -> Mapping[str, Schema]:
+    def topics(self) -> Entries[str, Schema]:
         return self._topics
 
     def schema(self, topic: str) -> Schema:
@@ -43,11 +44,18 @@ class Grid:
             raise errors.not_found("topic", topic)
         return self._topics[topic]
 
-    def put_topic(self, name: str, schema: Schema) -> None:
+    def mapping(self, topic: str) -> Mapping | None:
+        """How events of a custom schema are read; None for the other schemas."""
+        return self._mappings.get(topic)
+
+    def put_topic(self, name: str, schema: Schema, mapping: Mapping | None = None) -> None:
+        """`mapping` comes with a custom schema, and only then."""
         if self._topics.get(name, schema) is not schema:
             raise errors.invalid("The inputSchema of a topic cannot be changed.")
-        self._store.put_topic(name, schema)
+        self._store.put_topic(name, schema, mapping)
         self._topics[name] = schema
+        if mapping is not None:
+            self._mappings[name] = mapping
 
     async def delete_topic(self, name: str) -> None:
         """With its subscriptions."""
@@ -56,6 +64,18 @@ class Grid:
                 await self.delete_subscription(key)
         self._store.delete_topic(name)
         del self._topics[name]
+        self._mappings.pop(name, None)
+
+    def read(self, topic: str, headers: Entries[str, str], body: bytes, now: float) -> list[Event]:
+        """The events of one request to a topic. GridError 400 or 404."""
+        schema, source, mapping = self.schema(topic), topic_id(topic), self._mappings.get(topic)
+        if mapping is None:
+            return published(schema, source, headers, body)
+
+        def to_grid(document: Json) -> Json:
+            return mapping.event(document, source, now)
+
+        return published(schema, source, headers, body, to_grid)
 
     def publish(self, topic: str, events: list[Event], now: float) -> None:
         """Persist events for the subscriptions that want them, and set delivery going."""

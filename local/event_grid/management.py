@@ -14,6 +14,7 @@ from aiohttp import web
 from local.event_grid import errors
 from local.event_grid.grid import Grid
 from local.event_grid.handshake import Invitation, invite
+from local.event_grid.mapping import requested as requested_mapping
 from local.event_grid.schema import Json, Schema
 from local.event_grid.subscriptions import AWAITING, SUCCEEDED, member, requested, topic_id
 from local.service import Clock
@@ -54,10 +55,16 @@ class Management:
 
     async def _put_topic(self, request: web.Request) -> web.Response:
         topic = _name(request, "topic", 50)
-        wanted: object = member(await _json_object(request), "properties").get("inputSchema")
+        properties = member(await _json_object(request), "properties")
+        wanted: object = properties.get("inputSchema")
         if wanted not in (None, *Schema):
-            raise errors.not_implemented(f"the input schema {wanted}")
-        self._grid.put_topic(topic, Schema(cast(str, wanted or Schema.EVENT_GRID)))
+            raise errors.invalid(f"The inputSchema '{wanted}' is none of {', '.join(Schema)}.")
+        schema = Schema(cast(str, wanted or Schema.EVENT_GRID))
+        if schema is not Schema.CUSTOM and properties.get("inputSchemaMapping") is not None:
+            raise errors.invalid(f"An inputSchemaMapping goes with the inputSchema {Schema.CUSTOM} only.")
+        self._grid.put_topic(
+            topic, schema, requested_mapping(properties) if schema is Schema.CUSTOM else None
+        )
         return web.json_response(self._topic_document(topic), status=201)
 
     async def _get_topic(self, request: web.Request) -> web.Response:
@@ -118,6 +125,8 @@ class Management:
         return web.json_response("Webhook successfully validated as a subscription endpoint.")
 
     def _topic_document(self, topic: str) -> Json:
+        mapping = self._grid.mapping(topic)
+        shown = {} if mapping is None else {"inputSchemaMapping": mapping.document()}
         return {
             "id": topic_id(topic),
             "name": topic,
@@ -126,6 +135,7 @@ class Management:
                 "provisioningState": SUCCEEDED,
                 "endpoint": self.endpoint(topic),
                 "inputSchema": self._grid.schema(topic),
+                **shown,
             },
         }
 

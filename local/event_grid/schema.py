@@ -1,11 +1,11 @@
-"""Events in the two schemas: what a topic takes, and what a subscription gets.
+"""Events in the schemas of the service: what a topic takes, and what a subscription gets.
 
 Sources: CloudEvents 1.0 with its HTTP binding; "Azure Event Grid event schema".
 """
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,27 +30,44 @@ class Schema(StrEnum):
 
     EVENT_GRID = "EventGridSchema"
     CLOUD_EVENTS = "CloudEventSchemaV1_0"
+    CUSTOM = "CustomEventSchema"
+    """The publisher's own, which a mapping makes Event Grid events of (`mapping.py`)."""
 
 
-WIRE_NAME = {Schema.EVENT_GRID: "EventGridEvent", Schema.CLOUD_EVENTS: "CloudEventV10"}
+WIRE_NAME = {
+    Schema.EVENT_GRID: "EventGridEvent",
+    Schema.CLOUD_EVENTS: "CloudEventV10",
+    Schema.CUSTOM: "CustomInputEvent",
+}
 """By the names that error messages use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event in its topic's schema."""
+    """One event in its topic's schema; of a custom one, the Event Grid event that it stands for."""
 
     type: str
     subject: str
     document: Json
 
 
-def published(schema: Schema, topic: str, headers: Mapping[str, str], body: bytes) -> list[Event]:
-    """The events of one request. GridError 400 in the service's words for anything else."""
+def published(
+    schema: Schema,
+    topic: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    to_grid: Callable[[Json], Json] | None = None,
+) -> list[Event]:
+    """The events of one request. GridError 400 in the service's words for anything else.
+
+    `to_grid` makes Event Grid events of those of a custom schema.
+    """
     content_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if schema is Schema.CLOUD_EVENTS:
         documents = _cloud_documents(content_type, headers, body)
         return [_cloud_event(document) for document in documents]
+    if to_grid is not None:
+        return [_mapped_event(to_grid(document)) for document in _array(body, schema)]
     if content_type.startswith("application/cloudevents") or "ce-id" in headers:
         raise errors.unexpected_property(WIRE_NAME[schema], "specversion")
     return [_grid_event(document, topic) for document in _array(body, schema)]
@@ -129,12 +146,20 @@ def _grid_event(document: Json, topic: str) -> Event:
     return Event(document["eventType"], document["subject"], complete)
 
 
+def _mapped_event(document: Json) -> Event:
+    _check_time(document, "eventTime", WIRE_NAME[Schema.CUSTOM])
+    return Event(document["eventType"], document["subject"], document)
+
+
 def delivered(event: Json, published_as: Schema, wanted: Schema) -> Json:
     """The event in the schema that a subscription asked for.
 
-    CloudEvents are delivered as CloudEvents only; the registration of a subscription sees to that.
+    CloudEvents are delivered as CloudEvents only, and a custom schema only where it was published; the
+    registration of a subscription sees to that.
     """
-    if published_as is wanted:
+    if wanted is Schema.CUSTOM:
+        return event["data"]
+    if published_as is Schema.CLOUD_EVENTS or wanted is Schema.EVENT_GRID:
         return event
     converted = {
         "id": event["id"],

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import orjson
 
+from local.event_grid.mapping import Mapping
 from local.event_grid.schema import Event, Schema
 from local.event_grid.subscriptions import Subscription
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, schema TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS mappings (topic TEXT PRIMARY KEY, fields TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS subscriptions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
     UNIQUE (topic, name));
@@ -74,11 +76,22 @@ class Store:
         rows = self._db.execute("SELECT name, schema FROM topics ORDER BY name")
         return {name: Schema(schema) for name, schema in rows}
 
-    def put_topic(self, name: str, schema: Schema) -> None:
-        self._db.execute("INSERT OR REPLACE INTO topics VALUES (?, ?)", (name, schema))
+    def mappings(self) -> dict[str, Mapping]:
+        """Of the topics with a custom schema."""
+        rows = self._db.execute("SELECT topic, fields FROM mappings")
+        return {topic: Mapping.from_record(orjson.loads(fields)) for topic, fields in rows}
+
+    def put_topic(self, name: str, schema: Schema, mapping: Mapping | None = None) -> None:
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO topics VALUES (?, ?)", (name, schema))
+            if mapping is not None:
+                fields = orjson.dumps(mapping.record()).decode()
+                self._db.execute("INSERT OR REPLACE INTO mappings VALUES (?, ?)", (name, fields))
 
     def delete_topic(self, name: str) -> None:
-        self._db.execute("DELETE FROM topics WHERE name = ?", (name,))
+        with self._transaction():
+            self._db.execute("DELETE FROM topics WHERE name = ?", (name,))
+            self._db.execute("DELETE FROM mappings WHERE topic = ?", (name,))
 
     def subscriptions(self) -> dict[int, Subscription]:
         rows = self._db.execute("SELECT id, record FROM subscriptions ORDER BY topic, name")

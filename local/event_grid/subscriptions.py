@@ -11,6 +11,9 @@ from local.event_grid.schema import Event, Json, Schema
 
 ATTEMPTS = 30
 TIME_TO_LIVE_MIN = 1440
+CUSTOM_INPUT = "CustomInputSchema"
+"""What a subscription calls the schema that a topic calls CustomEventSchema."""
+
 SUCCEEDED, AWAITING = "Succeeded", "AwaitingManualAction"
 
 
@@ -97,7 +100,7 @@ class Subscription:
                     "advancedFilters": [condition.document() for condition in self.advanced],
                 },
                 "labels": list(self.labels),
-                "eventDeliverySchema": self.schema,
+                "eventDeliverySchema": CUSTOM_INPUT if self.schema is Schema.CUSTOM else self.schema,
                 "retryPolicy": {
                     "maxDeliveryAttempts": self.attempts,
                     "eventTimeToLiveInMinutes": self.time_to_live_min,
@@ -165,12 +168,14 @@ def _url(url: object) -> str:
 def _schema(wanted: object, topic_schema: Schema) -> Schema:
     if wanted is None:
         return topic_schema
-    if wanted not in list(Schema):
-        raise errors.not_implemented(f"the delivery schema {wanted}")
-    schema = Schema(cast(str, wanted))
-    if topic_schema is Schema.CLOUD_EVENTS and schema is not topic_schema:
+    named = {str(one): one for one in (Schema.EVENT_GRID, Schema.CLOUD_EVENTS)}
+    named[CUSTOM_INPUT] = Schema.CUSTOM
+    schema = named.get(wanted) if isinstance(wanted, str) else None
+    if schema is None:
+        raise errors.invalid(f"The eventDeliverySchema '{wanted}' is not known.")
+    if schema is not topic_schema and (schema is Schema.CUSTOM or topic_schema is Schema.CLOUD_EVENTS):
         raise errors.invalid(
-            f"The event delivery schema {schema} is not supported for a topic "
+            f"The event delivery schema {wanted} is not supported for a topic "
             f"with input schema {topic_schema}."
         )
     return schema

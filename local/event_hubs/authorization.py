@@ -3,12 +3,12 @@
 import base64
 import hashlib
 import hmac
-import json
 import time
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import unquote_plus, urlsplit
 
+from local.bearer import claims
 from local.service import Clock
 
 SAS_TOKEN = "servicebus.windows.net:sastoken"
@@ -94,13 +94,13 @@ class Authority:
 
     def _check_bearer(self, token: str, audience: str) -> Grant:
         """A token for a managed identity. There is no Entra ID here: its signature cannot be checked."""
-        claims = _claims(token)
-        expires_at = claims.get("exp", self._clock() + 3600)
+        said = claims(token)
+        expires_at = said.get("exp", self._clock() + 3600)
         if not token or not isinstance(expires_at, int | float):
             raise TokenRefused(401, "MalformedToken: The token is malformed.")
         if expires_at <= self._clock():
             raise TokenRefused(401, "ExpiredToken: The token is expired.")
-        meant_for = claims.get("aud", _BEARER_AUDIENCES[0])
+        meant_for = said.get("aud", _BEARER_AUDIENCES[0])
         if not isinstance(meant_for, str) or not meant_for.startswith(_BEARER_AUDIENCES):
             raise TokenRefused(401, "InvalidAudience: The token has a wrong audience.")
         return self._grant("", audience, float(expires_at))
@@ -113,16 +113,3 @@ class Authority:
                 401, "InvalidAudience: The authorization header contains a token with a wrong audience."
             )
         return Grant(asked, expires_at)
-
-
-def _claims(token: str) -> dict[str, object]:
-    """A JWT's claims; none for any other opaque token."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        claims = json.loads(base64.urlsafe_b64decode(padded))
-    except ValueError:
-        return {}
-    return cast(dict[str, object], claims) if isinstance(claims, dict) else {}

@@ -131,10 +131,21 @@ class Client:
         if not (isinstance(kind, str) and isinstance(audience, str) and isinstance(body, str)):
             raise Reply(400, "A put-token request needs type, name and a token.")
         grant = self._authority.check(kind, body, audience)
+        self._check_entity(grant.path, audience)
         if len(self._grants) >= MAX_GRANTS and grant.path not in self._grants:
             raise Reply(403, "Too many tokens on one connection.")
         self._grants[grant.path] = grant
         return None
+
+    def _check_entity(self, path: str, audience: str) -> None:
+        """A token for a hub that is not there is refused as such; one for the namespace names no hub."""
+        name = path.partition("/")[0]
+        if not name or name.startswith("$"):
+            return
+        try:
+            self._store.hub(name)
+        except AmqpError as exc:
+            raise Reply(404, errors.entity_not_found(audience).description) from exc
 
     def _allows(self, path: str) -> bool:
         now = self._authority.now()

@@ -138,7 +138,7 @@ async def test_a_subscription_is_read_replaced_listed_and_deleted(grid: Any, web
                 }
             },
         ),
-        (501, {"eventDeliverySchema": "CustomInputSchema"}),
+        (400, {"eventDeliverySchema": "CustomInputSchema"}),
         (400, {"eventDeliverySchema": "EventGridSchema"}),
         (400, {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": "nowhere"}}}),
         (400, {"retryPolicy": {"maxDeliveryAttempts": 31}}),
@@ -247,7 +247,7 @@ async def test_nothing_published_is_lost_when_event_grid_is_killed(
 
 async def test_an_event_lives_as_long_as_its_subscription_says(tmp_path: Path, webhook: Webhook) -> None:
     now = [1_800_000_000.0]
-    service = EventGrid(Home.at(tmp_path), {"http": 0}, lambda: now[0])
+    service = EventGrid(Home.at(tmp_path), {"http": 0, "https": 0}, lambda: now[0])
     endpoints = await service.start()
     webhook.then = 500
     body = subscription(

@@ -81,12 +81,16 @@ def run(tests: Path, name: str, folder: Path, endpoint: str, key: str) -> Tally:
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if not report.exists():
         return Tally(failures={name: f"no report: {done.stdout[-300:]}{done.stderr[-300:]}"})
-    return _tally(report)
+    return tallies(report).get(Path(name).stem, Tally())
 
 
-def _tally(report: Path) -> Tally:
-    tally = Tally()
+def tallies(report: Path) -> dict[str, Tally]:
+    """Outcomes by test module, from a JUnit report."""
+    found: dict[str, Tally] = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
+        parts = case.get("classname", "").split(".")
+        module = next((part for part in parts if part.startswith("test_")), parts[-1])
+        tally = found.setdefault(module, Tally())
         trouble = next((one for one in case if one.tag in ("failure", "error")), None)
         if trouble is not None:
             place = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
@@ -95,7 +99,7 @@ def _tally(report: Path) -> Tally:
             tally.skipped += 1
         else:
             tally.passed += 1
-    return tally
+    return found
 
 
 def main() -> int:
@@ -127,7 +131,7 @@ def main() -> int:
                     tally = run(tests, name, folder, endpoint, key)
                     total.add(tally)
                     if not options.json:
-                        _print(name, tally)
+                        show(name, tally)
     if options.json:
         print(
             json.dumps({name: [one.passed, len(one.failures), one.skipped] for name, one in totals.items()})
@@ -138,7 +142,7 @@ def main() -> int:
     return 0
 
 
-def _print(name: str, tally: Tally) -> None:
+def show(name: str, tally: Tally) -> None:
     print(
         f"{name:55} {tally.passed:4} passed {len(tally.failures):4} failed {tally.skipped:4} skipped",
         flush=True,
