@@ -20,6 +20,7 @@ from shared.bootstrap import app
 from shared.commit import MACHINES
 from shared.contracts import http
 from shared.ingest import BUGS
+from shared.observability import invocation, span
 from shared.queries import Page
 
 bp = func.Blueprint()
@@ -265,8 +266,9 @@ ROUTES = (
 
 
 def _register(route: Route) -> None:
-    async def function(req: func.HttpRequest) -> func.HttpResponse:
-        return await answer(route, app, req)
+    async def function(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+        with invocation(context.trace_context.trace_parent), span(route.name):
+            return await answer(route, app, req)
 
     function.__name__ = route.name
     function.__doc__ = route.handler.__doc__

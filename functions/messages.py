@@ -13,6 +13,8 @@ from shared.instants import instant
 DEVICE = "iothub-connection-device-id"
 ENQUEUED = "iothub-enqueuedtime"
 SOURCE = "iothub-message-source"
+TRACEPARENT = "traceparent"
+"""Application property by which a device may name its trace."""
 
 
 async def unpack(events: Sequence[func.EventHubEvent], generation: Generation) -> list[Message]:
@@ -25,6 +27,7 @@ async def unpack(events: Sequence[func.EventHubEvent], generation: Generation) -
     metadata: dict[str, Any] = dict(events[0].metadata or {})
     properties: list[dict[str, Any]] = _json(metadata["SystemPropertiesArray"])
     partition = str(_json(metadata["PartitionContext"])["PartitionId"])
+    traceparents = _traceparents(metadata.get("PropertiesArray"), len(properties))
     first = properties[0]
     source = await generation.source(
         partition,
@@ -38,10 +41,19 @@ async def unpack(events: Sequence[func.EventHubEvent], generation: Generation) -
             sequence=int(mine["SequenceNumber"]),
             arrived_at=_instant(mine.get(ENQUEUED) or mine["EnqueuedTimeUtc"]),
             body=event.get_body(),
+            traceparent=traceparent,
         )
-        for event, mine in zip(events, properties, strict=True)
+        for event, mine, traceparent in zip(events, properties, traceparents, strict=True)
         if mine.get(SOURCE, "Telemetry") == "Telemetry"
     ]
+
+
+def _traceparents(value: Any, count: int) -> list[str | None]:
+    """The devices' own traces. Few name one: the text is only parsed where it holds the name."""
+    if value is None or (isinstance(value, str) and TRACEPARENT not in value):
+        return [None] * count
+    found = [mine.get(TRACEPARENT) for mine in _json(value)]
+    return [one if isinstance(one, str) else None for one in found]
 
 
 def _json(value: Any) -> Any:

@@ -3,12 +3,14 @@
 # The decorators of azure-functions take untyped keyword arguments.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import azure.functions as func
 
 from shared.bootstrap import app
+from shared.observability import invocation, metrics
 from shared.ports import Document
 
 bp = func.Blueprint()
@@ -46,43 +48,50 @@ def _relay(prefix: str, *, poll_ms: int, at_most: int, container: str = "machine
 
 @bp.function_name("relay_twins")
 @_relay("twins-", poll_ms=1_000, at_most=300)
-async def relay_twins(documents: func.DocumentList) -> None:
+async def relay_twins(documents: func.DocumentList, context: func.Context) -> None:
     """Digital Twins shows what was committed."""
-    backend = await app()
-    await backend.relay_twins(_plain(documents))
+    await _deliver("twins", (await app()).relay_twins, documents, context)
 
 
 @bp.function_name("relay_events")
 @_relay("events-", poll_ms=1_000, at_most=1_000)
-async def relay_events(documents: func.DocumentList) -> None:
+async def relay_events(documents: func.DocumentList, context: func.Context) -> None:
     """Event Grid tells what happened."""
-    backend = await app()
-    await backend.relay_events(_plain(documents))
+    await _deliver("events", (await app()).relay_events, documents, context)
 
 
 @bp.function_name("relay_quarantine")
 @_relay("quarantine-", poll_ms=5_000, at_most=300, container="quarantine")
-async def relay_quarantine(documents: func.DocumentList) -> None:
+async def relay_quarantine(documents: func.DocumentList, context: func.Context) -> None:
     """Event Grid tells what could not be believed."""
-    backend = await app()
-    await backend.relay_events(_plain(documents))
+    await _deliver("quarantine", (await app()).relay_events, documents, context)
 
 
 @bp.function_name("relay_scopes")
 @_relay("scopes-", poll_ms=5_000, at_most=1_000)
-async def relay_scopes(documents: func.DocumentList) -> None:
+async def relay_scopes(documents: func.DocumentList, context: func.Context) -> None:
     """Lines, sites and the enterprise sum up their machines."""
-    backend = await app()
-    await backend.relay_scopes(_plain(documents))
+    await _deliver("scopes", (await app()).relay_scopes, documents, context)
 
 
 @bp.function_name("relay_scope_twins")
 @_relay("scope-twins-", poll_ms=5_000, at_most=300, container="scopes")
-async def relay_scope_twins(documents: func.DocumentList) -> None:
+async def relay_scope_twins(documents: func.DocumentList, context: func.Context) -> None:
     """Digital Twins shows the sums as well."""
-    backend = await app()
-    await backend.relay_twins(_plain(documents))
+    await _deliver("scope_twins", (await app()).relay_twins, documents, context)
 
 
-def _plain(documents: func.DocumentList) -> list[Document]:
-    return [document.data for document in documents]
+async def _deliver(
+    relay: str,
+    sink: Callable[[Sequence[Document]], Awaitable[object]],
+    documents: func.DocumentList,
+    context: func.Context,
+) -> None:
+    """Hand a batch over. Its lag is measured at failures too, in whole seconds as the store keeps time."""
+    changed: list[Document] = [document.data for document in documents]
+    try:
+        with invocation(context.trace_context.trace_parent):
+            await sink(changed)
+    finally:
+        committed_at = min(document["_ts"] for document in changed)
+        metrics().relay_lag.record(time.time() - committed_at, {"relay": relay})

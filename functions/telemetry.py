@@ -11,6 +11,7 @@ import azure.functions as func
 
 from functions.messages import unpack
 from shared.bootstrap import app
+from shared.observability import invocation, metrics
 
 bp = func.Blueprint()
 log = logging.getLogger(__name__)
@@ -31,29 +32,28 @@ log = logging.getLogger(__name__)
     minimum_interval="00:00:01",
     maximum_interval="00:01:00",
 )
-async def telemetry(events: List[func.EventHubEvent]) -> None:  # noqa: UP006 - the worker takes no list[...]
+async def telemetry(
+    events: List[func.EventHubEvent],  # noqa: UP006 - the worker takes no list[...]
+    context: func.Context,
+) -> None:
     """Fold a batch. An error means a store is away: the partition waits and the batch comes again."""
     backend = await app()
     messages = await unpack(events, backend.generation)
-    if messages:
-        oldest = messages[0]
-        await backend.backlog.note(oldest.source, oldest.arrived_at, now=time.time_ns() // 1_000_000)
-    report = await backend.ingest(messages)
-    if messages:
-        report_batch(
-            reading_count=report.reading_count,
-            machine_count=report.machine_count,
-            rejected_count=report.quarantined_count,
-            lag_s=time.time() - messages[0].arrived_at / 1000,
-        )
-
-
-def report_batch(*, reading_count: int, machine_count: int, rejected_count: int, lag_s: float) -> None:
-    """One line a batch, which alerts and the workbook read. `lag_s`: since the oldest message arrived."""
+    if not messages:
+        return
+    oldest = messages[0]
+    await backend.backlog.note(oldest.source, oldest.arrived_at, now=time.time_ns() // 1_000_000)
+    try:
+        with invocation(context.trace_context.trace_parent):
+            report = await backend.ingest(messages)
+    finally:  # while a store is away the lag grows, and an alert should see it
+        lag_s = time.time() - oldest.arrived_at / 1000
+        metrics().lag.record(lag_s)
+    metrics().readings.add(report.reading_count)
     log.info(
         "telemetry: %d readings, %d machines, %d rejected, %.1f s behind",
-        reading_count,
-        machine_count,
-        rejected_count,
+        report.reading_count,
+        report.machine_count,
+        report.quarantined_count,
         lag_s,
     )

@@ -8,6 +8,7 @@ import azure.functions as func
 
 from shared.bootstrap import app
 from shared.due import tick_due
+from shared.observability import invocation, span
 from shared.relay.reconcile import reconcile
 
 bp = func.Blueprint()
@@ -15,12 +16,13 @@ bp = func.Blueprint()
 
 @bp.function_name("due")
 @bp.timer_trigger(schedule="%MILLWRIGHT_DUE_SCHEDULE%", arg_name="timer")
-async def due(timer: func.TimerRequest) -> None:
+async def due(timer: func.TimerRequest, context: func.Context) -> None:
     """Tick the machines that are due: silence, trailing values, shifts that nothing will change."""
     backend = await app()
     until = await backend.backlog.read_until(time.time_ns() // 1_000_000)
     if until is not None:
-        await tick_due(backend.machines, backend.documents, now=until)
+        with invocation(context.trace_context.trace_parent), span("tick"):
+            await tick_due(backend.machines, backend.documents, now=until)
 
 
 @bp.function_name("reconcile")

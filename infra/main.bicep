@@ -360,6 +360,7 @@ module functionApp 'modules/function-app.bicep' = {
     storageBlobEndpoint: hostStorage.outputs.blobEndpoint
     deploymentContainer: deploymentContainer
     insightsConnection: monitoring.outputs.insightsConnection
+    traceRatio: chosen.logs.traceRatio
     eventHubsHostName: eventHubs.outputs.hostName
     telemetryHub: eventHubs.outputs.telemetry
     cosmosEndpoint: cosmos.outputs.endpoint

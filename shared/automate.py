@@ -6,6 +6,7 @@ from typing import Protocol
 from shared.contracts.spec_documents import SiteDocument
 from shared.instants import iso
 from shared.notify import DELIVERIES
+from shared.observability import continued
 from shared.ports import AlreadyDone, Create, Document, Documents, Refused, Unavailable, Upsert
 
 
@@ -45,7 +46,8 @@ class Automator:
             return
         for action in site.automation.actions:
             if action.rule == data["ruleId"] and action.method is not None:
-                await self._act(event, action.method, dict(action.payload))
+                with continued("automate", [event.get("traceparent")], {"millwright.event": event["id"]}):
+                    await self._act(event, action.method, dict(action.payload))
 
     async def _act(self, event: Document, method: str, payload: Document) -> None:
         data = event["data"]

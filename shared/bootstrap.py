@@ -94,6 +94,11 @@ async def _keep_open(settings: Settings) -> App:
 async def build(settings: Settings, opened: AsyncExitStack) -> App:
     """A new App; `opened` closes its clients."""
     logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO, several lines per request
+    if settings.application_insights is not None:
+        # Half a second of imports, which only those pay who are told something for it.
+        from shared.adapters.application_insights import ApplicationInsights  # noqa: PLC0415
+
+        opened.enter_context(ApplicationInsights(settings.application_insights))
     identity = await opened.enter_async_context(credential(settings.local_token))
     documents = await opened.enter_async_context(
         CosmosDocuments(

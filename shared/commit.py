@@ -11,10 +11,11 @@ from cachetools import LRUCache
 
 from shared.documents import Rendered, render
 from shared.domain.advance import Advanced, advance, initial
-from shared.domain.effects import ScoreRequested
+from shared.domain.effects import AlarmChanged, Effect, LateKept, ScoreRequested
 from shared.domain.inputs import Answered, Input, Position, SpecChanged
 from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
+from shared.observability import metrics, traceparent
 from shared.ports import Conflict, Create, Document, Documents, Missing, Operation, Refused, Replace
 from shared.quarantine import refused_document
 from shared.state_document import STATE_ID, StateTooLarge, from_document, to_document
@@ -116,6 +117,7 @@ class Machines:
                 return await self.write(loaded, decided)  # 2, 3
             except Conflict:  # 4
                 conflicts += 1
+                metrics().conflicts.add(1)
                 if conflicts > _CONFLICTS_BORNE:
                     raise
                 self.forget(loaded.spec.machine_id)
@@ -142,7 +144,7 @@ class Machines:
             first = guard(spec, state, before.etag)
         except StateTooLarge as exc:
             raise TooLarge(str(exc), 0.5) from exc
-        rendered = render(spec, state, advanced.effects)
+        rendered = render(spec, state, advanced.effects, traceparent=traceparent())
         count = 1 + len(rendered.operations) + len(also)
         if count > MAX_OPERATIONS:
             raise TooLarge(f"{count} operations in one commit", _ROOM * MAX_OPERATIONS / count)
@@ -160,6 +162,7 @@ class Machines:
             raise
         loaded = Loaded(spec, state, etag)
         self._cache[machine_id] = loaded
+        count_effects(advanced.effects)
         return loaded
 
     async def _commit(self, advanced: Advanced, operations: list[Operation], rendered: Rendered) -> str:
@@ -178,7 +181,9 @@ class Machines:
                 if exc.id in expired:
                     raise
                 expired.add(exc.id)
-                rendered = render(spec, advanced.state, advanced.effects, expired=expired)
+                rendered = render(
+                    spec, advanced.state, advanced.effects, expired=expired, traceparent=traceparent()
+                )
 
     async def _reload(self, stale: Loaded) -> Loaded:
         return await self.load(stale.spec.machine_id) or Loaded(stale.spec, initial(stale.spec), None)
@@ -201,8 +206,21 @@ async def keep(documents: Documents, document: Document) -> None:
     """
     try:
         await documents.upsert(QUARANTINE, document["deviceDay"], document)
+        metrics().quarantined.add(1)
     except Refused as exc:
         log.error("%s of %s cannot be kept: %s", document["id"], document["deviceDay"], exc)
+
+
+def count_effects(effects: Sequence[Effect]) -> None:
+    """What was committed, for the metrics."""
+    late_count = 0
+    for effect in effects:
+        if type(effect) is AlarmChanged:
+            metrics().alarms.add(1, {"event": effect.event})
+        elif type(effect) is LateKept:
+            late_count += 1
+    if late_count:
+        metrics().late.add(late_count)
 
 
 def guard(spec: MachineSpec, state: MachineState, etag: str | None) -> Operation:

@@ -37,12 +37,18 @@ class Rendered:
 
 
 def render(
-    spec: MachineSpec, state: MachineState, effects: Sequence[fx.Effect], *, expired: Collection[str] = ()
+    spec: MachineSpec,
+    state: MachineState,
+    effects: Sequence[fx.Effect],
+    *,
+    expired: Collection[str] = (),
+    traceparent: str | None = None,
 ) -> Rendered:
     """The operations of a commit in a fixed order: later versions of a document replace earlier ones.
 
     Events go into one outbox document, whose id is the number of its first event. `expired` are
-    documents of minutes that the store has deleted meanwhile: they are written anew.
+    documents of minutes that the store has deleted meanwhile: they are written anew. `traceparent`
+    is the trace of this commit; only the outbox, which is but a grouping of events, names it.
     """
     rendered = Rendered()
     upserts: dict[str, Document] = {}
@@ -101,7 +107,8 @@ def render(
         )
     if items:
         outbox = _document(spec, f"outbox:{items[0]['id'].rpartition(':')[2]}", "outbox")
-        rendered.operations.append(Upsert({**outbox, "events": items, "ttl": OUTBOX_TTL_S}))
+        traced = {"traceparent": traceparent} if traceparent else {}
+        rendered.operations.append(Upsert({**outbox, "events": items, **traced, "ttl": OUTBOX_TTL_S}))
     return rendered
 
 

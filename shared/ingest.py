@@ -12,6 +12,7 @@ from shared.decode import Decoded, DeviceEntry, Reason, Rejected, decode, resolv
 from shared.decode.reading import as_message
 from shared.domain.advance import Advanced
 from shared.domain.inputs import Input, Reading
+from shared.observability import span
 from shared.ports import Documents, Refused
 from shared.quarantine import few, refused_document, rejected_document
 
@@ -33,6 +34,8 @@ class Message:
     arrived_at: int
     """When IoT Hub took it (`iothub-enqueuedtime`), ms since the epoch."""
     body: bytes
+    traceparent: str | None = None
+    """The trace that the device began, if it did (application property `traceparent`, W3C Trace Context)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +71,27 @@ class Ingest:
         Raises Unavailable when a store is away: nothing is parked then, the caller tries the
         batch again. A machine whose inputs make our own code fail is blocked, and nobody else.
         """
+        causes = (message.traceparent for message in messages)
+        with span("ingest", _batch(messages), causes=causes):
+            return await self._ingest(messages)
+
+    async def _ingest(self, messages: Sequence[Message]) -> Report:
         decoded, rejected = await self._decode(messages)  # 1
         slices = await self._load(decoded, rejected)  # 2
         decided = self._decide(slices)  # 3
         for document in map(rejected_document, rejected):  # 4
             await keep(self._documents, document)
-        outcomes = await asyncio.gather(
-            *(
-                self._commit(loaded, inputs, advanced)
-                for (loaded, inputs), advanced in zip(slices, decided, strict=True)
-            ),
-            return_exceptions=True,
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        with span("commit", {"millwright.machines": len(slices)}):
+            outcomes = await asyncio.gather(
+                *(
+                    self._commit(loaded, inputs, advanced)
+                    for (loaded, inputs), advanced in zip(slices, decided, strict=True)
+                ),
+                return_exceptions=True,
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
         return Report(sum(len(inputs) for _, inputs in slices), len(slices), len(rejected))
 
     async def _decode(self, messages: Sequence[Message]) -> tuple[dict[str, list[Decoded]], list[Rejected]]:
@@ -164,6 +173,19 @@ class Ingest:
                 for reading in readings:
                     document = refused_document(machine_id, reading, Reason.UNREADABLE_STATE)
                     await keep(self._documents, document)
+
+
+def _batch(messages: Sequence[Message]) -> dict[str, str | int]:
+    """Where a batch stands in the telemetry hub: so a message's place leads to its trace."""
+    if not messages:
+        return {}
+    return {
+        "messaging.system": "eventhubs",
+        "messaging.batch.message_count": len(messages),
+        "millwright.source": messages[0].source,
+        "millwright.sequence.first": messages[0].sequence,
+        "millwright.sequence.last": messages[-1].sequence,
+    }
 
 
 def _decoded(message: Message, device: DeviceEntry | None) -> list[Decoded | Rejected]:

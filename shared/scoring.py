@@ -18,6 +18,7 @@ from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Answered, Scored, Suspended
 from shared.explaining import Contributions, explain
+from shared.observability import metrics
 from shared.onnx_model import Answer, ModelFailed, ModelRefused, OnnxModel, Rows, load
 
 RUN_BUDGET_S = 0.25
@@ -79,7 +80,11 @@ class Scorer:
             answers.update(
                 zip(mine, self._score_model(key, [requests[place] for place in mine]), strict=True)
             )
-        return [answers[place] for place in range(len(requests))]
+        scored = [answers[place] for place in range(len(requests))]
+        for answer in scored:
+            abstained = isinstance(answer, Suspended) or answer.probability is None
+            metrics().scored.add(1, {"model": answer.model, "abstained": abstained})
+        return scored
 
     def _score_model(self, key: Key, requests: Sequence[ScoreRequested]) -> Sequence[Answered]:
         """One run for the rows that the model can judge, a second one for what moved its warnings."""
@@ -126,7 +131,9 @@ class Scorer:
         except ModelFailed as failure:
             self._stop(key, f"suspended: {failure}")
             return []
-        if (took_s := self._clock() - started) > self._run_budget_s:
+        took_s = self._clock() - started
+        metrics().scoring.record(took_s, {"model": key[0]})
+        if took_s > self._run_budget_s:
             self._stop(key, f"suspended: {len(requests)} rows took {took_s:.3f} s of {self._run_budget_s} s")
         why = dict(zip(warned, explained, strict=True))
         return [(answer, why.get(place, ())) for place, answer in enumerate(answers)]

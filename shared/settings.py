@@ -59,6 +59,12 @@ class Settings:
         "MILLWRIGHT_CACHED_MACHINES", "Machines that a worker keeps in memory, about 20 KB each.", "5000"
     )
 
+    application_insights: str | None = _setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "Where traces and metrics go, the host's as well as ours; unset: nowhere.",
+        optional=True,
+    )
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read all settings; an empty one counts as unset. SettingsWrong names every mistake at once."""
@@ -86,8 +92,9 @@ READ_BY_OTHERS = {
     "AzureWebJobsStorage__blobServiceUri": "Where the host keeps checkpoints, timers' leases and its keys.",
     "AzureWebJobsStorage__credential": "How the host signs in there: managedidentity.",
     "AzureWebJobsStorage__clientId": "As which identity.",
-    "APPLICATIONINSIGHTS_CONNECTION_STRING": "Where the host sends logs and metrics.",
-    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "As which identity.",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "As which identity the host sends logs and requests there.",
+    "OTEL_TRACES_SAMPLER": "traceidratio: a trace is kept by its id, alike in every function.",
+    "OTEL_TRACES_SAMPLER_ARG": "The share of traces that is kept, 0 to 1.",
     "EventHubs__credential": "How the telemetry trigger signs in: managedidentity.",
     "EventHubs__clientId": "As which identity.",
     "Cosmos__accountEndpoint": "The account whose change feed the relays' triggers read.",

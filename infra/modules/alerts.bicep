@@ -30,21 +30,28 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-// Each a query over five minutes or more; a row is an alarm.
+// Each a query over a quarter of an hour or more; a row is an alarm. customMetrics are those of shared/observability.py.
 var queries = [
   {
     name: 'telemetry-lags'
     severity: 1
     window: 'PT15M'
     description: 'Readings are folded more than 5 min after they arrived.'
-    query: 'traces | where message startswith "telemetry: " | parse message with "telemetry: " readings:long " readings, " machines:long " machines, " rejected:long " rejected, " lag_s:real " s behind" * | summarize lag_s = max(lag_s) | where lag_s > 300'
+    query: 'customMetrics | where name == "millwright.lag" | summarize lag_s = max(valueMax) | where lag_s > 300'
+  }
+  {
+    name: 'relay-lags'
+    severity: 2
+    window: 'PT15M'
+    description: 'Twins, events or roll-ups follow their documents by more than an hour.'
+    query: 'customMetrics | where name == "millwright.relay.lag" | summarize lag_s = max(valueMax) by tostring(customDimensions.relay) | where lag_s > 3600'
   }
   {
     name: 'quarantine-grows'
     severity: 2
     window: 'PT30M'
     description: 'More than 100 messages were rejected within half an hour.'
-    query: 'traces | where message startswith "telemetry: " | parse message with "telemetry: " readings:long " readings, " machines:long " machines, " rejected:long " rejected, " lag_s:real " s behind" * | summarize rejected = sum(rejected * itemCount) | where rejected > 100'
+    query: 'customMetrics | where name == "millwright.quarantined" | summarize rejected = sum(valueSum) | where rejected > 100'
   }
   {
     name: 'functions-fail'
@@ -65,7 +72,7 @@ var queries = [
     severity: 2
     window: 'PT30M'
     description: 'A relay passed over something that its sink will never take.'
-    query: 'traces | where severityLevel >= 2 | where message startswith "twin " or message startswith "event "'
+    query: 'customMetrics | where name == "millwright.undelivered" | summarize passed = sum(valueSum) | where passed > 0'
   }
 ]
 

@@ -20,6 +20,9 @@ param alwaysReady object
 param storageBlobEndpoint string
 param deploymentContainer string
 param insightsConnection string
+
+@description('Share of traces that is kept, 0 to 1, as a text: Bicep knows no fractions.')
+param traceRatio string
 param eventHubsHostName string
 param telemetryHub string
 param cosmosEndpoint string
@@ -59,6 +62,8 @@ var hostSettings = {
   Cosmos__accountEndpoint: cosmosEndpoint
   Cosmos__credential: 'managedidentity'
   Cosmos__clientId: identity.clientId
+  OTEL_TRACES_SAMPLER: 'traceidratio'
+  OTEL_TRACES_SAMPLER_ARG: traceRatio
   MILLWRIGHT_DUE_SCHEDULE: dueSchedule
 }
 

@@ -28,6 +28,13 @@ type Ratio = Annotated[float, Field(ge=0)]
 type Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+type Traceparent = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"),
+    Field(description="The trace of the commit (W3C Trace Context); absent where none was recorded."),
+]
+
+
 def _for_readers(schema: dict[str, Any]) -> None:
     """The published schema is open: the store adds properties of its own, a later release may, too."""
     schema.pop("additionalProperties", None)
@@ -497,6 +504,7 @@ class OutboxDocument(InMachines, Expiring):
 
     type: Literal["outbox"]
     events: list[dict[str, Any]]
+    traceparent: Traceparent | None = None
 
 
 class Counts(Contract):

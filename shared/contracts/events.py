@@ -20,6 +20,7 @@ from shared.contracts.documents import (
     Prediction,
     Priority,
     State,
+    Traceparent,
 )
 from shared.domain.packml import TimeCategory
 
@@ -286,6 +287,7 @@ class CloudEvent(Contract):
     subject: str = Field(description="site/line/machine, site/devices/device or quarantine/devices/device.")
     time: str = Field(description="When it happened, RFC 3339.")
     datacontenttype: Literal["application/json"]
+    traceparent: Traceparent | None = None
     data: Any
 
 

@@ -20,6 +20,7 @@ from shared.notify.channels import Channels
 from shared.notify.message import Message
 from shared.notify.notice import UNDELIVERED
 from shared.notify.policies import Address, address
+from shared.observability import continued, metrics
 from shared.ports import (
     AlreadyDone,
     Conflict,
@@ -149,7 +150,9 @@ class Deliveries:
         try:
             if to is None:
                 raise Refused("no description has this recipient any more")
-            await self._channels.send(to, message, document["event"], message_id=document["id"])  # 2
+            event = document["event"]
+            with continued("notify", [event.get("traceparent")], {"millwright.event": event["id"]}):
+                await self._channels.send(to, message, event, message_id=document["id"])  # 2
         except Unavailable as exc:
             outcome, detail = "failed", str(exc)
         except Refused as exc:
@@ -168,6 +171,7 @@ class Deliveries:
                 del done["message"], done["event"]
             else:
                 await self._dead_letter(done)
+        metrics().notifications.add(1, {"outcome": done["outcome"]})
         try:
             await self._documents.commit(DELIVERIES, document["alarmId"], [Replace(done, etag)])  # 3
         except Conflict:

@@ -19,7 +19,9 @@ from cachetools import LRUCache
 
 from shared.contracts.spec_documents import LineOee, SiteDocument
 from shared.domain.spec import Bands
+from shared.observability import continued
 from shared.ports import AlreadyDone, Conflict, Create, Document, Documents, Refused, Replace
+from shared.relay.events import origins
 from shared.relay.memberships import SCOPES, Memberships
 from shared.relay.pace import Pace, Sleep
 from shared.relay.rollup import OEE, STATUS, Entry, contribution, document_id, empty, figures, total
@@ -114,8 +116,11 @@ class ScopeRelay:
     async def __call__(self, documents: Sequence[Document]) -> None:
         """Roll a batch of changed documents up; those that no roll-up counts are passed over."""
         counted = [document for document in documents if document["type"] in ("oee", "twin")]
-        if not counted:
-            return
+        if counted:
+            with continued("roll up", origins(documents), {"millwright.documents": len(counted)}):
+                await self._roll_up(counted)
+
+    async def _roll_up(self, counted: Sequence[Document]) -> None:
         sites = {site_id: await self._site(site_id) for site_id in {d["siteId"] for d in counted}}
         lines: dict[_Scope, Entries] = {}
         for document, entry in _newest(counted):  # 1

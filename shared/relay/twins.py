@@ -9,7 +9,9 @@ from typing import Any
 
 from cachetools import LRUCache
 
+from shared.observability import continued
 from shared.ports import Conflict, Document, Documents, Refused, Twins, Unavailable
+from shared.relay.events import origins
 from shared.relay.pace import Pace, Sleep
 from shared.relay.twin_patch import Projection, Properties, changes, owned, projection
 from shared.relay.undelivered import record
@@ -80,7 +82,9 @@ class TwinRelay:
         by_twin: dict[str, list[Projection]] = {}
         for projected in newest.values():
             by_twin.setdefault(projected.twin_id, []).append(projected)
-        await self._all(iter(by_twin.values()))
+        if by_twin:
+            with continued("show", origins(documents), {"millwright.twins": len(by_twin)}):
+                await self._all(iter(by_twin.values()))
 
     async def differences(self, document: Document) -> list[str] | None:
         """Properties, by pointer, in which the service's twin differs from its document, whatever

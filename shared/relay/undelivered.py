@@ -2,6 +2,7 @@
 
 import logging
 
+from shared.observability import metrics
 from shared.ports import Document, Documents, Refused
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ async def record(
     `subject` fills the container's partition key, an alarm's id where there is one, else what
     the item is about.
     """
+    metrics().undelivered.add(1, {"channel": channel})
     document: Document = {
         "id": f"{item}:{channel}",
         "alarmId": subject,

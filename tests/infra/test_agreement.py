@@ -2,18 +2,17 @@
 
 import dataclasses
 import json
-import logging
 import re
 from typing import Any
 
 import pytest
 import yaml
 
-from functions import telemetry
 from local.backend import SUBSCRIPTIONS
 from local.wiring import CONSUMER_GROUPS, TELEMETRY_HUB
 from shared import devices
 from shared.adapters.containers import CONTAINERS, DATABASE
+from shared.observability import METRICS
 from shared.settings import READ_BY_OTHERS, Settings
 from tests import indexed
 from tests.infra.bicep_text import INFRA, ROOT, keys, variable
@@ -148,23 +147,37 @@ def test_every_parameter_is_given_and_taken() -> None:
     assert required <= given <= taken
 
 
-def test_the_alerts_read_the_line_that_telemetry_writes(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, telemetry.log.name):
-        telemetry.report_batch(reading_count=300, machine_count=12, rejected_count=3, lag_s=1.25)
-    [line] = caplog.messages
-    for text in ((MODULES / "alerts.bicep").read_text(), (INFRA / "workbook.json").read_text()):
-        patterns = set(re.findall(r"parse message with (.*?) \* ", text))
-        assert patterns
-        for pattern in patterns:
-            literal, columns = re.split(r"\s*\w+:\w+\s*", pattern), re.findall(r"(\w+):\w+", pattern)
-            found = re.match(r"([\d.]+)".join(re.escape(one.strip("\"'\\")) for one in literal), line)
-            assert found is not None, f"{pattern} does not read {line}"
-            assert dict(zip(columns, map(float, found.groups()), strict=True)) == {
-                "readings": 300,
-                "machines": 12,
-                "rejected": 3,
-                "lag_s": 1.2,
-            }
+def queries() -> list[str]:
+    alerts = (MODULES / "alerts.bicep").read_text()
+    charts = [one["content"].get("query") for one in read("workbook.json")["items"]]
+    return [*re.findall(r"^    query: '(.*)'$", alerts, re.MULTILINE), *filter(None, charts)]
+
+
+def test_alerts_and_workbook_ask_for_metrics_that_are_recorded() -> None:
+    asked = {name for query in queries() for name in re.findall(r"millwright\.[a-z.]+", query)}
+    assert {"millwright.lag", "millwright.relay.lag", "millwright.quarantined"} <= asked
+    assert asked - {"millwright.source", "millwright.event"} <= METRICS.keys()
+
+
+def test_each_metric_sums_or_measures_as_the_queries_read_it() -> None:
+    """Application Insights keeps a counter's sum in valueSum, a histogram's extremes in valueMax."""
+    for query in queries():
+        if "valueMax" in query and "valueSum" not in query:
+            assert {METRICS[name][0] for name in re.findall(r"millwright\.[a-z.]+", query)} == {"s"}
+
+
+def test_the_runbook_explains_every_metric() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    told = dict(re.findall(r"^\| `(millwright\.[a-z.]+)` \| (\S+) \|", text, re.MULTILINE))
+    assert told == {name: unit for name, (unit, _) in METRICS.items()}
+
+
+def test_spans_that_queries_look_for_are_made() -> None:
+    code = "".join(path.read_text() for path in sorted((ROOT / "shared").rglob("*.py")))
+    made = set(re.findall(r'(?:span|continued)\(\s*"([a-z ]+)"', code))
+    for query in queries():
+        for names in re.findall(r"dependencies \| where name (?:==|in) ([^|]*)", query):
+            assert set(re.findall(r"'([a-z ]+)'", names)) <= made
 
 
 def test_the_hooks_are_there_for_both_shells_and_use_outputs_that_exist() -> None:
