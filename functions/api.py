@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 from pydantic import BaseModel
 
-from functions import api_alarms, api_graph
+from functions import api_alarms, api_graph, api_maintenance
 from functions.answers import paged, paging, public, single
 from functions.http import Answer, Call, Problem, Route, answer
 from functions.principal import Role
@@ -261,6 +261,7 @@ ROUTES = (
     ),
     *api_graph.ROUTES,
     *api_alarms.ROUTES,
+    *api_maintenance.ROUTES,
 )
 """The whole API. OpenAPI and the functions are both made from it."""
 

@@ -108,7 +108,9 @@ def _condition(factory: Factory, kind: MachineClass, rule: Rule) -> domain.Condi
             return domain.Frozen(rule.kind, rule.signal, round(rule.after_s * 1000), tolerance)
         case ScoreRule():
             _known("model", "model", [rule.model], [binding.model for binding in kind.models])
-            return domain.Score(rule.kind, rule.model, rule.limit, _distance(rule.deadband, "1"))
+            return domain.Score(
+                rule.kind, rule.model, rule.limit, _distance(rule.deadband, "1"), rule.direction
+            )
         case OeeRule():
             if (rule.below is None) == (rule.band is None):
                 raise BadRule("kind", "a rule for OEE says either `below` or `band`", "keep one of them")

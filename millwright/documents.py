@@ -35,6 +35,7 @@ from shared.contracts.spec_documents import (
     source_document_id,
 )
 from shared.domain.feature_recipe import FeaturePlan
+from shared.domain.maintenance.records import Task
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.domain.spec import Bands, ModelBinding, SignalSpec
 
@@ -113,6 +114,19 @@ def class_part(factory: Factory, name: str) -> ClassPart:
         counter_restart=kind.counter_restart,
         minor_stop_ms=round(kind.minor_stop_s * 1000),
         startup_ms=round(kind.startup_s * 1000),
+        tasks=tuple(
+            Task(
+                task.id,
+                task.component,
+                task.work,
+                round(task.within_h * 3_600_000),
+                tuple(task.models),
+                tuple(task.signals),
+                tuple(task.rules),
+                tuple(task.renews),
+            )
+            for task in kind.maintenance
+        ),
         state_reasons={STATES_BY_WORD[word.lower()]: code for word, code in kind.state_reasons.items()},
     )
 
@@ -154,7 +168,14 @@ def model_binding(binding: Binding, machine: Machine, card: ModelCard | None) ->
             for name, source in binding.attributes.items()
         ),
         plan=card.plan if card else FeaturePlan(),
+        kind=card.kind if card else "failure",
+        unit=card.answer_unit if card else "",
+        horizon_ms=round((card.horizon_hours if card and card.horizon_hours else _HORIZON_H) * 3_600_000),
     )
+
+
+_HORIZON_H = 24.0
+"""How long a warning of a model without a horizon waits for somebody to find its cause."""
 
 
 def _number(value: float | str, codes: Mapping[str, float]) -> float:

@@ -1,8 +1,10 @@
-"""`millwright models ...`: list, show, verify."""
+"""`millwright models ...`: list, show, verify, live."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markdown import Markdown
@@ -95,6 +97,75 @@ def verify(as_json: AsJson = False, models: Models = MODELS) -> None:
                 output.print(f"{one}: sound")
     if any(outcomes.values()):
         raise typer.Exit(PROBLEMS)
+
+
+@app.command()
+def live(
+    local: Annotated[
+        Path | None,
+        typer.Option(
+            "--local",
+            metavar="DIR",
+            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
+            show_default=False,
+        ),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="Calls of so many days up to now.")] = 90,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the models do in the field: calls that maintenance confirmed, false and missed ones.
+
+    Only as true as the maintenance records: what nobody recorded is missing here.
+    """
+    items = _in_field(local, days)
+    if as_json:
+        typer.echo(json.dumps(items, indent=2))
+        return
+    table = Table(
+        "Model", "Version", "Open", "Confirmed", "False", "Missed", "Precision", "Recall", "Lead time"
+    )
+    for item in items:
+        lead = item["leadTimeS"]
+        table.add_row(
+            item["model"],
+            item["modelVersion"],
+            str(item["openCount"]),
+            str(item["confirmedCount"]),
+            str(item["falseCallCount"]),
+            str(item["missedCount"]),
+            _share(item["precision"]),
+            _share(item["recall"]),
+            "-" if lead is None else f"{lead['median'] / 3600:.1f} h",
+        )
+    output.print(table)
+
+
+def _in_field(local: Path | None, days: int) -> list[dict[str, Any]]:
+    # The SDKs take a second to load.
+    from millwright.connect import NotConfigured, azure_target, connected, local_target  # noqa: PLC0415
+    from shared.instants import iso  # noqa: PLC0415
+    from shared.live_models import figures  # noqa: PLC0415
+    from shared.ports import Refused, Unavailable  # noqa: PLC0415
+
+    begin = iso(time.time_ns() // 1_000_000 - days * 86_400_000)
+
+    async def read() -> list[dict[str, Any]]:
+        async with connected(azure_target() if local is None else local_target(local)) as there:
+            sql = "SELECT * FROM c WHERE c.type = 'call' AND c.at >= @begin"
+            found = there.documents.query("machines", sql, {"@begin": begin})
+            return figures([call async for call in found])
+
+    try:
+        return asyncio.run(read())
+    except (NotConfigured, Unavailable, Refused) as exc:
+        trouble(str(exc))
+        raise typer.Exit(FAILED) from exc
+
+
+def _share(ratio: dict[str, float] | None) -> str:
+    if ratio is None:
+        return "-"
+    return f"{ratio['value']:.0%} ({ratio['low']:.0%} to {ratio['high']:.0%})"
 
 
 def _figure(metric: Metric) -> str:

@@ -25,6 +25,7 @@ _PATH_PARAMETERS = {
     "machineId": "The machine.",
     "alarmId": "The occurrence of an alarm.",
     "ruleId": "The alarm rule.",
+    "workOrderId": "The work order.",
     "device": "The device.",
     "day": "Day of arrival (UTC), yyyymmdd or yyyy-mm-dd.",
     "id": "The quarantined document.",

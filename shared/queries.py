@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from shared.commit import MACHINES, QUARANTINE
 from shared.contracts.documents import Quarantined, names
-from shared.contracts.http import AlarmsAsked, AlarmStatisticsAsked, ScopeOee
+from shared.contracts.http import AlarmsAsked, AlarmStatisticsAsked, CallsAsked, ScopeOee, WorkOrdersAsked
 from shared.instants import instant, iso
 from shared.oee_documents import elements_from, indicators_document, losses_document
 from shared.ports import Document, Documents, Refused
@@ -138,6 +138,43 @@ async def predictions(
 ) -> Page:
     """What a machine's models said of the time [begin, end)."""
     return await _history(documents, paging, machine_id, "prediction", "assessedAt", begin, end)
+
+
+async def work_orders(documents: Documents, paging: Paging, asked: WorkOrdersAsked) -> Page:
+    """Work orders by when they were opened."""
+    conditions: list[Condition] = [
+        ("type", "=", "workorder"),
+        ("active", "=", True if asked.state == "open" else None),
+        ("siteId", "=", asked.site),
+        ("lineId", "=", asked.line),
+    ]
+    return await _page(documents, MACHINES, conditions, paging, newest="at", partition=asked.machine)
+
+
+async def work_order(documents: Documents, order_id: str) -> Document | None:
+    """One work order. Its id is `machine:n`, so its place is known."""
+    machine_id = order_id.rpartition(":")[0]
+    return await documents.get(MACHINES, machine_id, f"workorder:{order_id}") if machine_id else None
+
+
+async def open_work_order(documents: Documents, machine_id: str, component: str) -> Document | None:
+    """The open order for a component: there is one at most, and few of a machine."""
+    sql = "SELECT * FROM c WHERE c.type = 'workorder' AND c.active = true"
+    async for document in documents.query(MACHINES, sql, {}, partition=machine_id):
+        if document["component"] == component:
+            return document
+    return None
+
+
+async def calls(documents: Documents, paging: Paging, asked: CallsAsked) -> Page:
+    """Calls of the models by when they were judged, else called."""
+    conditions: list[Condition] = [
+        ("type", "=", "call"),
+        ("siteId", "=", asked.site),
+        ("at", ">=", asked.begin),
+        ("at", "<", asked.end),
+    ]
+    return await _page(documents, MACHINES, conditions, paging, newest="at", partition=asked.machine)
 
 
 async def oee(

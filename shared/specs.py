@@ -56,6 +56,7 @@ def compile_machine(site: SiteDocument, line: LineDocument, machine_id: str) -> 
         calendar=line.calendar or site.calendar,
         rules=kind.rules if machine.rules is None else machine.rules,
         models=machine.models,
+        tasks=kind.tasks,
         ideal_cycle_ms=kind.ideal_cycle_ms | machine.ideal_cycle_ms,
         reasons={code: reason.category for code, reason in site.reasons.items()},
         state_map=kind.state_map,

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from shared.commit import Machines
+from shared.commit import Machines, Scorer
 from shared.decode import DeviceEntry
 from shared.domain.spec import MachineSpec
 from shared.ingest import Ingest, Message
@@ -24,8 +24,8 @@ class Plant:
         self.new: set[str] = set()
         self.worker()
 
-    def worker(self) -> "Plant":
-        scorer = ArithmeticScorer()
+    def worker(self, scorer: Scorer | None = None) -> "Plant":
+        scorer = scorer or ArithmeticScorer()
         self.machines = Machines(self.documents, self, scorer)
         self.ingest = Ingest(self.machines, self, self.documents, scorer)
         return self

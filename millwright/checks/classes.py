@@ -6,7 +6,8 @@ from millwright.checks.alarm_rules import cycle_problems, rule_problems
 from millwright.checks.names import repeated, unknown
 from millwright.model_cards import Cards, card_of
 from millwright.source import Path, Problem
-from shared.contracts.factory import Binding, Factory, MachineClass, Signal
+from shared.contracts.factory import Binding, Factory, MachineClass, ScoreRule, Signal
+from shared.contracts.model_card import ModelCard
 from shared.contracts.units import UNITS, unit_of_name
 from shared.domain.features import problems as feature_problems
 from shared.domain.packml import STATES_BY_WORD
@@ -25,6 +26,10 @@ def class_problems(factory: Factory, cards: Cards | None) -> Iterator[Problem]:
         yield from cycle_problems(kind.rules, at)
         for index, binding in enumerate(kind.models):
             yield from _binding_problems(binding, kind, cards, (*at, "models", index))
+        for index, rule in enumerate(kind.rules):
+            if isinstance(rule, ScoreRule):
+                yield from _score_problems(rule, kind, cards, (*at, "rules", index, "limit"))
+        yield from _maintenance_problems(kind, (*at, "maintenance"))
         if kind.state_map is not None and kind.state_map not in factory.state_maps:
             yield unknown("state map", kind.state_map, factory.state_maps, (*at, "state_map"))
         if kind.twin_model is not None and not kind.twin_model.startswith(_DTMI):
@@ -64,6 +69,8 @@ def _binding_problems(
     if card is None:
         yield unknown("model", binding.model, cards, (*at, "model"))
         return
+    if binding.threshold is not None:
+        yield from _probability_problems(binding.threshold, card, (*at, "threshold"))
     remedy = f"see models/{card.name}/{card.version}/card.md"
     for message in feature_problems(
         card.feature_names,
@@ -82,6 +89,43 @@ def _binding_problems(
                 f"model {card.name} takes {channel.name} in {channel.unit}, the signal is in {signal.unit}",
                 remedy,
             )
+
+
+def _probability_problems(number: float, card: ModelCard, at: Path) -> Iterator[Problem]:
+    if card.kind in ("failure", "quality") and number >= 1.0:
+        yield Problem(
+            at,
+            f"{card.name} answers a probability, which never exceeds {number:g}",
+            f"a number below 1; the card's threshold is {card.threshold:g}",
+        )
+
+
+def _score_problems(rule: ScoreRule, kind: MachineClass, cards: Cards | None, at: Path) -> Iterator[Problem]:
+    bound = next((one for one in kind.models if one.model == rule.model), None)
+    card = card_of(bound, cards) if bound is not None and cards is not None else None
+    if card is not None:
+        yield from _probability_problems(rule.limit, card, at)
+        if card.kind == "remaining-life" and rule.direction == "above":
+            yield Problem(
+                at, f"{card.name} answers a remaining life: much of it is no alarm", "say `direction: below`"
+            )
+
+
+def _maintenance_problems(kind: MachineClass, at: Path) -> Iterator[Problem]:
+    """The catalogue names models, signals and rules that the class has."""
+    yield from repeated("task", ((task.id, (*at, i, "id")) for i, task in enumerate(kind.maintenance)))
+    known: dict[str, tuple[str, list[str]]] = {
+        "models": ("bound model", [binding.model for binding in kind.models]),
+        "signals": ("signal", list(kind.signals)),
+        "rules": ("rule", [rule.id for rule in kind.rules]),
+        "renews": ("signal", list(kind.signals)),
+    }
+    for index, task in enumerate(kind.maintenance):
+        for key, (what, names) in known.items():
+            named: list[str] = getattr(task, key)
+            for place, name in enumerate(named):
+                if name not in names:
+                    yield unknown(what, name, names, (*at, index, key, place))
 
 
 def _incomparable(one: str, other: str) -> bool:

@@ -164,11 +164,14 @@ class FrozenRule(RuleBase):
 
 
 class ScoreRule(_Banded):
-    """A maintenance model's probability."""
+    """A maintenance model's answer beyond a limit."""
 
     kind: Literal["score"]
     model: Id
-    limit: Annotated[float, Field(gt=0, lt=1)]
+    limit: Positive
+    """A probability; of a remaining life or an anomaly an amount in the model's unit."""
+    direction: Literal["above", "below"] = "above"
+    """A remaining life warns below."""
 
 
 class OeeRule(_Banded):
@@ -263,9 +266,28 @@ class Binding(Described):
     """Model input -> signal."""
     attributes: dict[str, ModelAttribute] = Field(default_factory=dict[str, ModelAttribute])
     """Model attribute -> where its number comes from."""
-    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Probability that counts as a warning; the model card's when left out."""
+    threshold: Positive | None = None
+    """Answer that counts as a warning, a probability or an amount; the model card's when left out."""
     cadence_s: Positive = 60.0
+
+
+class MaintenanceTask(Described):
+    """Work on the machines of a class: what is recommended to planners, and ordered."""
+
+    id: Id
+    component: Id
+    """What is worked on; its age restarts when the work is recorded as done."""
+    work: Text
+    within_h: Positive
+    """How long there is to do it, from the prediction or alarm on."""
+    models: list[Id] = []
+    """Recommended and ordered when one of these warns."""
+    signals: list[SignalName] = []
+    """Only for warnings that one of these signals contributes to; left out: for all."""
+    rules: list[Id] = []
+    """Ordered when one of these alarms is raised."""
+    renews: list[SignalName] = []
+    """Signals that are others once the work is done: models learn the machine's baseline anew."""
 
 
 class MachineClass(Described):
@@ -281,6 +303,8 @@ class MachineClass(Described):
     """A shift is closed when nothing arrived for this long."""
     rules: Annotated[list[Rule], Field(max_length=RULES_MAX)] = []
     models: list[Binding] = []
+    maintenance: Annotated[list[MaintenanceTask], Field(max_length=64)] = []
+    """The catalogue of maintenance work."""
     ideal_cycle_s: Positive | None = None
     """Ideal seconds for one unit while no product is named."""
     state_map: Id | None = None

@@ -21,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from shared.contracts.profile import Profile
 from shared.contracts.reactions import Automation, Notification, Recipients
 from shared.domain.alarms.rules import Rule
+from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.spec import Bands, Calendar, ModelBinding, SignalSpec
 
@@ -86,6 +87,7 @@ class ClassPart(_Document):
     minor_stop_ms: int = 0
     startup_ms: int = 0
     state_reasons: dict[PackMLState, str] = Field(default_factory=dict[PackMLState, str])
+    tasks: tuple[Task, ...] = ()
 
 
 class MachinePart(_Document):

@@ -95,6 +95,12 @@ def _headline(event: Document, priority: str, texts: Texts) -> str:
 def _matter(event: Document, texts: Texts) -> str:
     data = event["data"]
     match told_of(event):
+        case "predicted" if data["probability"] is None:
+            return texts.answered.format(
+                model=data["model"],
+                answer=_number(data["amount"], data["unit"]),
+                threshold=_number(data["threshold"], data["unit"]),
+            )
         case "predicted":
             return texts.predicted.format(
                 model=data["model"],

@@ -15,6 +15,8 @@ class Texts:
     happened: dict[str, str]
     """What is told, where it is not that an alarm was raised -> how a headline says so."""
     predicted: str
+    answered: str
+    """A remaining life or a distance."""
     blocked: str
     undelivered: str
     unacted: str
@@ -52,6 +54,7 @@ TEXTS: dict[Language, Texts] = {
         },
         happened={"cleared": "over: ", "reannunciated": "still there: "},
         predicted="{model} gives a failure probability of {probability}, beyond {threshold}",
+        answered="{model} gives {answer}, beyond {threshold}",
         blocked="set aside, its readings queue: {reason}",
         undelivered="a message of policy {policy} did not reach {channel}: {detail}",
         unacted="action {action} is {outcome}: {detail}",
@@ -87,6 +90,7 @@ TEXTS: dict[Language, Texts] = {
         },
         happened={"cleared": "terminada: ", "reannunciated": "sigue activa: "},
         predicted="{model} da una probabilidad de fallo del {probability}, más allá del {threshold}",
+        answered="{model} da {answer}, más allá de {threshold}",
         blocked="apartada, sus lecturas esperan en cola: {reason}",
         undelivered="un mensaje de la política {policy} no llegó a {channel}: {detail}",
         unacted="la acción {action} terminó como {outcome}: {detail}",
