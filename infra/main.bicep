@@ -289,6 +289,17 @@ module provisioning 'modules/provisioning.bicep' = if (chosen.deviceProvisioning
   }
 }
 
+module enrolmentRoles 'roles.bicep' = if (chosen.deviceProvisioning) {
+  name: 'roles-enrolments'
+  scope: group
+  params: {
+    principals: principals
+    deployerId: deployerId
+    deployerType: deployerType
+    provisioningService: provisioning!.outputs.name
+  }
+}
+
 // ---- the private network
 
 module network 'modules/network.bicep' = if (private) {
@@ -431,6 +442,7 @@ output MILLWRIGHT_COSMOS_DATABASE string = cosmos.outputs.database
 output MILLWRIGHT_DIGITAL_TWINS_URL string = digitalTwins.outputs.url
 output MILLWRIGHT_TWIN_CHANGES_ENDPOINT string = digitalTwins.outputs.endpoint
 output MILLWRIGHT_IOT_HUB_HOST string = iotHub.outputs.hostName
+output MILLWRIGHT_DPS string = chosen.deviceProvisioning ? provisioning!.outputs.name : ''
 output MILLWRIGHT_DPS_ID_SCOPE string = chosen.deviceProvisioning ? provisioning!.outputs.idScope : ''
 output MILLWRIGHT_API_URL string = functionApp.outputs.url
 output MILLWRIGHT_FUNCTION_APP string = functionApp.outputs.name

@@ -1,6 +1,6 @@
 // Every right that anybody has, in one file: who, what, where, and why (`description`, which Azure shows too).
 //
-// It is deployed three times, as far as the things exist: a service that is to write to another must have the right
+// It is deployed several times, as far as the things exist: a service that is to write to another must have the right
 // before it is told to. A name left empty: not this time.
 
 @description('Principal ids: {app, devices, twins, archive, provisioning}.')
@@ -24,8 +24,11 @@ param iotHub string = ''
 @description('The app may call methods of machines.')
 param machineControl bool = false
 
-@description('A provisioning service is there.')
+@description('A provisioning service is there, or will be.')
 param deviceProvisioning bool = false
+
+@description('Its name, once it exists.')
+param provisioningService string = ''
 
 var roles = {
   blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -38,6 +41,7 @@ var roles = {
   secretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
   metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb'
   registryContributor: '4ea46cd5-c1b2-4a8e-910b-273211f9ce47'
+  enrolmentContributor: 'dfce44e4-17b7-4bd1-a6d1-04996ec95633'
   twinContributor: '494bdba2-168f-4f31-a0a1-191d2f7c028c'
 }
 
@@ -209,7 +213,7 @@ resource appMetrics 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!
     principalId: principals.app
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.metricsPublisher)
-    description: 'The Functions host sends logs and metrics; keys are turned off there.'
+    description: 'The Functions host sends logs and requests, the app traces and metrics; keys are turned off there.'
   }
 }
 
@@ -306,5 +310,20 @@ resource deployerRegisters 'Microsoft.Authorization/roleAssignments@2022-04-01' 
     principalType: deployerType
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.registryContributor)
     description: 'The smoke test registers the first device, with a certificate of its own.'
+  }
+}
+
+resource enrolments 'Microsoft.Devices/provisioningServices@2026-03-01-preview' existing = if (!empty(provisioningService)) {
+  name: empty(provisioningService) ? 'none' : provisioningService
+}
+
+resource deployerEnrols 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(provisioningService) && !empty(deployerId)) {
+  name: guid(resourceGroup().id, provisioningService, deployerId, roles.enrolmentContributor)
+  scope: enrolments
+  properties: {
+    principalId: deployerId
+    principalType: deployerType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.enrolmentContributor)
+    description: 'Whoever deploys enrols the authority that signs the certificates of devices.'
   }
 }

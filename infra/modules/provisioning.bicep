@@ -61,3 +61,4 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output idScope string = provisioning.properties.idScope
+output name string = provisioning.name

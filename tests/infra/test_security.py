@@ -78,7 +78,13 @@ CALLS = {
         "create_database_if_not_exists": None,
         "create_container_if_not_exists": None,
     },
-    "digital_twins.py": {"update_digital_twin": "appTwins", "get_digital_twin": "appTwins"},
+    "digital_twins.py": {
+        "update_digital_twin": "appTwins",
+        "get_digital_twin": "appTwins",
+        "upsert_digital_twin": "appTwins",
+        "upsert_relationship": "appTwins",
+        "query_twins": "appTwins",
+    },
     "event_grid.py": {"send": "appPublishes"},
     "event_hub.py": {"from_connection_string": None, "get_eventhub_properties": "appReceives"},
     "iot_hub.py": {
@@ -145,6 +151,26 @@ def test_no_other_adapter_talks_to_azure() -> None:
         if re.search(r"azure\.(cosmos|digitaltwins|eventgrid|eventhub|iot)", path.read_text())
     }
     assert talking == set(CALLS)
+
+
+def test_what_is_measured_may_be_sent_without_a_key() -> None:
+    assert "principals.app" in ROLES["appMetrics"].body
+    assert "roles.metricsPublisher" in ROLES["appMetrics"].body
+    settings = (INFRA / "modules" / "function-app.bicep").read_text()
+    assert (
+        "APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.clientId};Authorization=AAD'"
+        in settings
+    )
+
+
+def test_devices_are_enrolled_by_certificate_and_by_who_deploys() -> None:
+    """The hub takes no shared keys of devices, so enrolments by symmetric key would lead nowhere."""
+    assert "disableDeviceSAS: true" in (INFRA / "modules" / "iot-hub.bicep").read_text()
+    assert "deployerId" in ROLES["deployerEnrols"].body
+    assert "scope: enrolments" in ROLES["deployerEnrols"].body
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    assert "az iot dps enrollment-group create" in guide
+    assert "--auth-type login" in guide
 
 
 def test_every_kind_of_trigger_is_allowed_by_a_role() -> None:
