@@ -18,6 +18,7 @@ from local.event_hubs.authorization import Authority
 from local.event_hubs.client import MECHANISMS, Client
 from local.event_hubs.http_api import HttpApi
 from local.event_hubs.store import Store
+from local.event_hubs.throughput import Throughput
 from local.home import Home
 from local.meter import Meter
 from local.service import Clock, bind
@@ -25,6 +26,7 @@ from local.service import Clock, bind
 KEY_NAME = "RootManageSharedAccessKey"
 RETENTION_SETTING = "MILLWRIGHT_EVENT_HUBS_RETENTION_S"
 IDLE_SETTING = "MILLWRIGHT_EVENT_HUBS_IDLE_TIMEOUT_S"
+UNITS_SETTING = "MILLWRIGHT_EVENT_HUBS_THROUGHPUT_UNITS"
 DEFAULT_RETENTION_S = 7 * 24 * 3600.0
 DEFAULT_IDLE_S = 240.0
 OPEN_TIMEOUT_S = 60.0
@@ -45,6 +47,7 @@ class EventHubs:
         self._meter = Meter()
         self._retention_s = _seconds(RETENTION_SETTING, DEFAULT_RETENTION_S)
         self._idle_s = _seconds(IDLE_SETTING, DEFAULT_IDLE_S)
+        self._throughput = Throughput(_number(UNITS_SETTING, "throughput units"), time.monotonic)
         self._connections: set[Connection] = set()
         self._clients: dict[Connection, Client] = {}
         self._servers: list[asyncio.Server] = []
@@ -81,7 +84,7 @@ class EventHubs:
         )
 
         def make_peer(connection: Connection) -> Client:
-            client = Client(connection, store, authority, self._meter)
+            client = Client(connection, store, authority, throughput=self._throughput, meter=self._meter)
             self._clients[connection] = client
             return client
 
@@ -134,13 +137,19 @@ class EventHubs:
 
 def _seconds(setting: str, default: float) -> float:
     """A duration from the environment. ValueError names the setting."""
+    value = _number(setting, "seconds")
+    return default if value is None else value
+
+
+def _number(setting: str, unit: str) -> float | None:
+    """What the environment says, None if nothing. ValueError names the setting."""
     text = os.environ.get(setting)
     if text is None:
-        return default
+        return None
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < 1e9:
-        raise ValueError(f"{setting}={text!r}: give a number of seconds above 0")
+        raise ValueError(f"{setting}={text!r}: give a number of {unit} above 0")
     return value

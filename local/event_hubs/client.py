@@ -15,6 +15,7 @@ from local.event_hubs.receiver import Claim, EventSource, epoch_of, start_sequen
 from local.event_hubs.request_reply import Reply, ReplyLink, RequestNode, read_entity
 from local.event_hubs.sender import EventSink
 from local.event_hubs.store import Hub, Store
+from local.event_hubs.throughput import Throughput
 from local.meter import Meter
 
 MECHANISMS = ("MSSBCBS", "PLAIN", "ANONYMOUS", "EXTERNAL")
@@ -33,10 +34,19 @@ _SELECTOR_FILTER = "apache.org:selector-filter:string"
 class Client:
     """The service's side of one connection (a `Peer` of the AMQP engine)."""
 
-    def __init__(self, connection: Connection, store: Store, authority: Authority, meter: Meter) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        store: Store,
+        authority: Authority,
+        *,
+        throughput: Throughput,
+        meter: Meter,
+    ) -> None:
         self._connection = connection
         self._store = store
         self._authority = authority
+        self._throughput = throughput
         self._meter = meter
         self._grants: dict[str, Grant] = {}
         self._guarded: dict[Link, tuple[str, str]] = {}
@@ -72,7 +82,7 @@ class Client:
             partition = hub.partition(match["partition"])
             if partition is None:
                 raise errors.partition_out_of_range(match["partition"], len(hub.partitions))
-        sink = EventSink(self._store, link, hub, partition)
+        sink = EventSink(self._store, link, hub, partition, self._throughput)
         sink.join()
         return sink
 

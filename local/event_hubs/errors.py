@@ -5,6 +5,7 @@ from local.event_hubs.amqp.errors import AmqpError
 
 ARGUMENT_ERROR = "com.microsoft:argument-error"
 ARGUMENT_OUT_OF_RANGE = "com.microsoft:argument-out-of-range"
+SERVER_BUSY = "com.microsoft:server-busy"
 
 
 def entity_not_found(entity: str) -> AmqpError:
@@ -96,6 +97,15 @@ def receiver_replaced(*, name: str, epoch: int, old_name: str, old_epoch: int) -
 def entity_deleted(entity: str) -> AmqpError:
     """The hub was deleted while links to it were open."""
     return AmqpError(amqp.RESOURCE_DELETED, f"The messaging entity '{entity}' has been deleted.")
+
+
+def server_busy() -> AmqpError:
+    """More came in than the namespace's throughput units take. Nothing of the batch was kept."""
+    return AmqpError(
+        SERVER_BUSY,
+        "The request was terminated because the namespace is being throttled. Error code : 50002. "
+        "Please wait 4 seconds and try again. To know more visit https://aka.ms/sbResourceMgrExceptions.",
+    )
 
 
 def not_persisted() -> AmqpError:

@@ -8,6 +8,7 @@ from local.event_hubs.amqp.link import Delivery, IncomingLink
 from local.event_hubs.events import split_delivery
 from local.event_hubs.partition import Partition
 from local.event_hubs.store import Hub, Store
+from local.event_hubs.throughput import Throughput
 
 
 @dataclass(eq=False, slots=True)
@@ -18,14 +19,18 @@ class EventSink:
     link: IncomingLink
     hub: Hub
     pinned: Partition | None
+    throughput: Throughput
 
     def join(self) -> None:
         """Hear of the hub's end."""
         self.hub.senders.add(self)
 
     def on_message(self, delivery: Delivery) -> None:
-        """Queue a delivery's events; AmqpError when they are no messages."""
+        """Queue a delivery's events, or say that the server is busy; AmqpError when they are no messages."""
         batch = split_delivery(delivery.body, delivery.message_format)
+        if not self.throughput.takes(len(batch.events), len(delivery.body)):
+            delivery.reject(errors.server_busy())
+            return
         partition = self.pinned or self.hub.choose(batch.partition_key)
 
         def done(error: AmqpError | None) -> None:

@@ -257,7 +257,10 @@ def test_a_message_over_1_mb_is_refused_and_the_link_lives_on(namespace: Namespa
 
 
 def test_an_unknown_hub_is_not_found(namespace: Namespace):
-    with producer(namespace, "nowhere", **QUICK) as client, pytest.raises(ConnectError, match="Status code: 404"):
+    with (
+        producer(namespace, "nowhere", **QUICK) as client,
+        pytest.raises(ConnectError, match="Status code: 404"),
+    ):
         client.get_eventhub_properties()
     with producer(namespace, "nowhere", **QUICK) as client, pytest.raises(EventHubError):
         client.send_event(EventData("x"))
