@@ -37,6 +37,7 @@ async def reconcile_twins(timer: func.TimerRequest) -> None:
 @bp.function_name("escalate")
 @bp.timer_trigger(schedule="*/15 * * * * *", arg_name="timer")
 async def escalate(timer: func.TimerRequest) -> None:
-    """Tell more people of what nobody acknowledges; try again what did not get through."""
+    """Tell more people of what nobody acknowledges; try again what did not get through; settle actions."""
     backend = await app()
+    await backend.automate.on_time()
     await backend.notify.on_time()

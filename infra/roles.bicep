@@ -263,6 +263,8 @@ resource callMethods 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
         actions: []
         dataActions: [
           'Microsoft.Devices/IotHubs/directMethods/invoke/action'
+          'Microsoft.Devices/IotHubs/twins/read'
+          'Microsoft.Devices/IotHubs/twins/write'
         ]
       }
     ]
@@ -276,7 +278,7 @@ resource appCallsMachines 'Microsoft.Authorization/roleAssignments@2022-04-01' =
     principalId: principals.app
     principalType: 'ServicePrincipal'
     roleDefinitionId: callMethods.id
-    description: 'automate calls the method that a factory file binds to an alarm.'
+    description: 'automate calls the method, or sets the desired properties, that a factory file binds to an alarm.'
   }
 }
 

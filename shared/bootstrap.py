@@ -16,7 +16,7 @@ from shared.adapters.cosmos import CosmosDocuments, cosmos_client
 from shared.adapters.credentials import credential
 from shared.adapters.digital_twins import AzureTwins
 from shared.adapters.event_grid import EventGridEvents
-from shared.adapters.iot_hub import IoTHubMethods
+from shared.adapters.iot_hub import IoTHubDevices
 from shared.adapters.smtp import SmtpMail
 from shared.adapters.webhook import HttpWebhook
 from shared.automate import Automator
@@ -130,7 +130,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         relay_events=EventRelay(events, documents),
         relay_scopes=ScopeRelay(documents, specs),
         notify=Notifier(documents, specs, webhook, SmtpMail(), events, setting=os.environ.get, clock=_now),
-        automate=Automator(documents, specs, IoTHubMethods(settings.iot_hub), clock=_now),
+        automate=Automator(documents, specs, IoTHubDevices(settings.iot_hub), events, clock=_now),
     )
 
 

@@ -1,9 +1,11 @@
-"""Direct methods of devices through azure-iot-hub, which is synchronous: one thread a call.
+"""Direct methods and twins of devices through azure-iot-hub, which is synchronous: one thread a call.
 
 The SDK carries no types and takes half a second to import, which most workers never need.
 """
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,8 +18,8 @@ from shared.ports import Document, Refused, Unavailable
 _TIMEOUT_S = 15
 
 
-class IoTHubMethods:
-    """Calls methods with a connection string (local cloud) or by identity (a host name)."""
+class IoTHubDevices:
+    """Signs in with a connection string (local cloud) or by identity (a host name)."""
 
     def __init__(self, hub: str | None) -> None:
         self._hub = hub
@@ -27,28 +29,59 @@ class IoTHubMethods:
         """The device's status and payload. Refused for what IoT Hub or the device will not do."""
         return await asyncio.to_thread(self._call, device_id, method, payload)
 
+    async def set_desired(self, device_id: str, desired: Document) -> None:
+        """Merge into the device's desired properties."""
+        await asyncio.to_thread(self._set_desired, device_id, desired)
+
+    async def reported(self, device_id: str) -> Document:
+        """The device's reported properties."""
+        return await asyncio.to_thread(self._reported, device_id)
+
     def _call(self, device_id: str, method: str, payload: Document) -> Document:
-        if self._hub is None:
-            raise Refused("MILLWRIGHT_IOT_HUB is not set")
-        request = import_module("azure.iot.hub.models").CloudToDeviceMethod(
+        request = _models().CloudToDeviceMethod(
             method_name=method,
             payload=payload,
             response_timeout_in_seconds=_TIMEOUT_S,
             connect_timeout_in_seconds=_TIMEOUT_S,
         )
-        try:
-            if self._manager is None:
-                self._manager = _manager(self._hub)
-            answer: Any = self._manager.invoke_device_method(device_id, request)
-        except HttpOperationError as exc:
-            status: int = exc.response.status_code
-            error = Unavailable if status in (408, 429) or status >= 502 else Refused
-            raise error(f"{method} on {device_id}: {status} {exc}") from exc
-        except (ClientException, AzureError) as exc:
-            raise Unavailable(f"{method} on {device_id}: {exc}") from exc
+        with _translated(f"{method} on {device_id}"):
+            answer: Any = self._registry().invoke_device_method(device_id, request)
         if not 200 <= answer.status < 300:
             raise Refused(f"{method} on {device_id}: the device answered {answer.status}")
         return {"status": answer.status, "payload": answer.payload}
+
+    def _set_desired(self, device_id: str, desired: Document) -> None:
+        twin = _models().Twin(properties=_models().TwinProperties(desired=desired))
+        with _translated(f"desired properties of {device_id}"):
+            self._registry().update_twin(device_id, twin)
+
+    def _reported(self, device_id: str) -> Document:
+        with _translated(f"reported properties of {device_id}"):
+            twin: Any = self._registry().get_twin(device_id)
+        return dict(twin.properties.reported or {})
+
+    def _registry(self) -> Any:
+        if self._hub is None:
+            raise Refused("MILLWRIGHT_IOT_HUB is not set")
+        if self._manager is None:
+            self._manager = _manager(self._hub)
+        return self._manager
+
+
+@contextmanager
+def _translated(what: str) -> Generator[None]:
+    try:
+        yield
+    except HttpOperationError as exc:
+        status: int = exc.response.status_code
+        error = Unavailable if status in (408, 429) or status >= 502 else Refused
+        raise error(f"{what}: {status} {exc}") from exc
+    except (ClientException, AzureError) as exc:
+        raise Unavailable(f"{what}: {exc}") from exc
+
+
+def _models() -> Any:
+    return import_module("azure.iot.hub.models")
 
 
 def _manager(hub: str) -> Any:

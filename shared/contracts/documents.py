@@ -618,17 +618,49 @@ class EscalationDocument(InDeliveries):
     event: dict[str, Any]
 
 
-class ActionDocument(Contract):
-    """One call of a machine's device because of an alarm, in the container `deliveries`."""
+class ActionDocument(OfMachine):
+    """What a machine's device was told because of an alarm, in the container `deliveries`. Never deleted."""
 
     id: str
     alarm_id: str
+    type: Literal["action"]
+    rule_id: str
     event_id: str
-    method: str
+    subject: str
+    action: str
+    device_id: str | None
+    method: str | None = Field(description="null: desired properties were set.")
     payload: dict[str, Any]
-    outcome: Literal["unknown", "done", "failed"]
-    detail: Any
+    desired: dict[str, Any]
+    confirm: dict[str, Any] | None = Field(description="What the readings must show.")
+    outcome: Literal[
+        "unknown",
+        "answered",
+        "done",
+        "dryRun",
+        "interlocked",
+        "rateLimited",
+        "refused",
+        "failed",
+        "unconfirmed",
+    ] = Field(description="unknown is never tried again; answered waits for its confirmation.")
+    detail: str | None
+    answer: dict[str, Any] | None = Field(description="The device's, to a method.")
     at: At
+    due_at: At | None = None
+    ended_at: At | None = None
+
+
+class ActionsDocument(Expiring):
+    """When a machine was told something of late, in the container `deliveries`."""
+
+    id: Literal["actions"]
+    alarm_id: str
+    type: Literal["actions"]
+    site_id: str
+    machine_id: str
+    action: str
+    sent: list[int] = Field(description="ms since the epoch.")
 
 
 class UndeliveredDocument(Contract):
@@ -744,6 +776,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "pace": PaceDocument,
     "escalation": EscalationDocument,
     "action": ActionDocument,
+    "actions": ActionsDocument,
     "undelivered": UndeliveredDocument,
     "reconcile": ReconcileDocument,
     "scope-oee": ScopeOeeDocument,

@@ -185,6 +185,15 @@ class DeadLetteredData(Contract):
     text: str
 
 
+class ActionFailedData(OfMachine):
+    """`unknown`: nobody knows whether the machine was told; it is not tried again."""
+
+    alarm_id: str
+    action: str
+    outcome: Literal["unknown", "failed", "refused", "rateLimited", "unconfirmed"]
+    detail: str
+
+
 class GroupedData(Contract):
     """`notices` names the first ones of them."""
 
@@ -264,6 +273,7 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
         EscalatedData,
         "Nobody acknowledged an alarm: further people were told.",
     ),
+    "millwright.action.failed.v1": (ActionFailedData, "A machine did not do what an alarm asks for."),
     "millwright.notification.deadlettered.v1": (DeadLetteredData, "A message did not get through."),
     "millwright.notification.grouped.v1": (GroupedData, "Many notices as one; only webhooks get it."),
     "millwright.device.created.v1": (DeviceData, "A device was registered at IoT Hub."),

@@ -13,15 +13,11 @@ from typer.testing import CliRunner
 
 from functions.api import ROUTES
 from millwright.__main__ import app
-from millwright.documents import site_versions
-from millwright.factory_file import load
 from millwright.openapi import openapi
 from millwright.published import published
-from shared.automate import Automator
 from shared.commit import Loaded, decide
 from shared.contracts.documents import DOCUMENTS, Aggregate
 from shared.contracts.events import EVENTS, envelope
-from shared.contracts.spec_documents import SiteDocument
 from shared.devices import tell
 from shared.documents import Rendered, render
 from shared.domain.advance import initial
@@ -50,7 +46,7 @@ from shared.domain.inputs import (
 from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder
 from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState
-from shared.ports import Create, Document, Refused, SetFields, Unavailable, Upsert
+from shared.ports import Create, Document, SetFields, Upsert
 from shared.quarantine import refused_document
 from shared.relay.scopes import ScopeRelay
 from shared.relay.undelivered import record
@@ -167,6 +163,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "pace",
         "escalation",
         "action",
+        "actions",
         "undelivered",
         "reconcile",
         "scope-oee",
@@ -330,62 +327,6 @@ async def test_what_a_sink_refuses_is_recorded_as_its_contract_says() -> None:
         await record(documents, "eventGrid", subject="M:1", item="M:1", detail="too large", event=event)
         [document] = documents.all("deliveries")
         holds(document)
-
-
-SITE = site_versions(load(ROOT / "factories" / "smart-factory.yaml", None).factory, {})[0].site
-RAISED = {
-    "id": f"{SPEC.machine_id}:7",
-    "type": "millwright.alarm.raised.v1",
-    "subject": SPEC.subject,
-    "data": {
-        "alarmId": f"{SPEC.machine_id}:7",
-        "ruleId": "temperature-very-high",
-        "machineId": SPEC.machine_id,
-        "lineId": "LINE-1",
-        "siteId": "GRAZ",
-        "signal": "temperature_c",
-        "kind": "high",
-        "priority": "critical",
-        "value": 97.0,
-        "limit": 95.0,
-        "unit": "°C",
-        "occurrenceCount": 1,
-    },
-}
-
-
-class Described:
-    """The directory once the smart factory is applied, its automation on."""
-
-    async def current_site(self, site_id: str) -> SiteDocument:
-        automation = SITE.automation.model_copy(update={"enabled": True})
-        return SITE.model_copy(update={"automation": automation})
-
-    async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
-        return ("GATEWAY-1",)
-
-
-class Outside:
-    """A device that answers, or fails as told."""
-
-    def __init__(self, failure: Exception | None) -> None:
-        self.failure = failure
-
-    async def call(self, device_id: str, method: str, payload: Document) -> Document:
-        if self.failure is not None:
-            raise self.failure
-        return {"status": 200}
-
-
-@pytest.mark.parametrize("failure", [None, Refused("never"), Unavailable("later")])
-async def test_automation_is_recorded_as_its_contract_says(
-    failure: Exception | None,
-) -> None:
-    outside = Outside(failure)
-    documents = MemoryDocuments()
-    await Automator(documents, Described(), outside, clock=lambda: 5)(RAISED)
-    [action] = documents.all("deliveries")
-    holds(action, "action")
 
 
 def test_the_published_files_are_in_step_with_the_code() -> None:

@@ -91,6 +91,8 @@ CALLS = {
         "from_connection_string": None,
         "from_token_credential": None,
         "invoke_device_method": "appCallsMachines",
+        "update_twin": "appCallsMachines",
+        "get_twin": "appCallsMachines",
     },
 }
 """Adapter -> call of Microsoft's SDK -> the role assignment that allows it; None: nothing is asked for."""
@@ -125,6 +127,8 @@ def _sdk_calls(path: Path) -> Iterator[str]:
         "create_container_if_not_exists",
         "get_container_client",
         "invoke_device_method",
+        "update_twin",
+        "get_twin",
         "from_token_credential",
     }
     everywhere = {"close", "get", "page", "items", "query"}

@@ -13,7 +13,7 @@ from azure.iot.hub.models import CloudToDeviceMethod
 from msrest.exceptions import HttpOperationError
 
 from local.iot_hub.device_port import back_end_port, device_port
-from shared.adapters.iot_hub import IoTHubMethods
+from shared.adapters.iot_hub import IoTHubDevices
 from shared.ports import Refused
 from tests.local_cloud.iot_hub_clients import Plant, RawClient, connect_packet, key_of, packet, sas, text
 
@@ -61,7 +61,7 @@ async def test_a_device_answers_a_method(plant: Plant) -> None:
 
 async def test_the_backends_automation_calls_a_device(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(plant.ca))
-    methods = IoTHubMethods(plant.hub.endpoints["iotHub"])
+    methods = IoTHubDevices(plant.hub.endpoints["iotHub"])
     client = await answering(plant, "auto-1", 200, "slowed")
     answer = await methods.call("auto-1", "slow-down", {"toRpm": 900})
     assert answer == {
