@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 from pydantic import BaseModel
 
-from functions import api_alarms, api_graph, api_maintenance
+from functions import api_alarms, api_graph, api_maintenance, api_oee
 from functions.answers import paged, paging, public, single
 from functions.http import Answer, Call, Problem, Route, answer
 from functions.principal import Role
@@ -99,18 +99,6 @@ async def resume_machine(call: Call) -> Answer:
         detail = f"{machine_id} still fails: {exc}. Nothing is lost; mend the cause and resume it again."
         raise Problem(HTTPStatus.CONFLICT, "still-failing", detail) from exc
     return Answer({"machineId": machine_id, "foldedCount": folded})
-
-
-async def oee(call: Call) -> Answer:
-    """OEE of a machine, line, site or enterprise by shift, newest first."""
-    asked: http.OeeAsked = call.asked
-    page = await queries.oee(
-        call.backend.documents, paging(asked), asked.scope, begin=asked.begin, end=asked.end
-    )
-    if page is None:
-        detail = f"There is no machine, line, site or enterprise {asked.scope}. Ids are case-sensitive."
-        raise Problem(HTTPStatus.NOT_FOUND, "unknown-scope", detail)
-    return paged(http.ScopeOee, page)
 
 
 async def quarantine(call: Call) -> Answer:
@@ -228,7 +216,6 @@ ROUTES = (
         http.MachineResumed,
         problems=_REFUSABLE,
     ),
-    Route("oee", "GET", "oee", oee, Role.VIEWER, http.OeeAsked, http.OeePage, problems=_MISSING),
     Route(
         "quarantine",
         "GET",
@@ -259,6 +246,7 @@ ROUTES = (
         http.Replayed,
         problems=_MISSING,
     ),
+    *api_oee.ROUTES,
     *api_graph.ROUTES,
     *api_alarms.ROUTES,
     *api_maintenance.ROUTES,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from functions.principal import Principal, Role, principal
 from shared.commit import Machines
+from shared.oee_grains import Sites
 from shared.ports import Conflict, Document, Documents, Refused, Twins, Unavailable
 from shared.replay import Replay
 
@@ -43,6 +44,9 @@ class Backend(Protocol):
 
     @property
     def replay(self) -> Replay: ...
+
+    @property
+    def specs(self) -> Sites: ...
 
     @property
     def twins(self) -> Twins: ...

@@ -23,6 +23,7 @@ _ALWAYS = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
 _SIGNED_IN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _PATH_PARAMETERS = {
     "machineId": "The machine.",
+    "bucketId": "A shift of a scope, as `bucketIds` has it: SCOPE:SHIFT.",
     "alarmId": "The occurrence of an alarm.",
     "ruleId": "The alarm rule.",
     "workOrderId": "The work order.",

@@ -199,6 +199,9 @@ async def oee(
             **document,
             "scope": scope,
             "level": document.get("level", "machine"),
+            "grain": "shift",
+            "period": document["shiftId"],
+            "bucketIds": [f"{scope}:{document['shiftId']}"],
             "indicators": indicators_document(elements),
             "losses": losses_document(elements),
         }

@@ -125,7 +125,7 @@ def _total_oee(children: Mapping[str, Document], only: str | None) -> Document:
         late_count=whole.late_count,
         reset_count=whole.reset_count,
         flags=whole.flags,
-        made=_merged(summed.made),
+        made=merged(summed.made),
         times_ms=dict(sorted(summed.times_ms.items())),
     )
     content = bucket_document(summed)
@@ -134,7 +134,7 @@ def _total_oee(children: Mapping[str, Document], only: str | None) -> Document:
     return {**content, "final": whole.final, BOTTLENECK: _lowest(candidates)}
 
 
-def _merged(parts: Iterable[MadeElements]) -> tuple[MadeElements, ...]:
+def merged(parts: Iterable[MadeElements]) -> tuple[MadeElements, ...]:
     """By product and order; beyond `_MADE_MAX` of them the orders, then the products share an entry."""
     listed = list(parts)
     by_key: dict[tuple[str, str], MadeElements] = {}

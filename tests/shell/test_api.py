@@ -56,6 +56,10 @@ class Api:
         return Replay(self.machines, self.plant, self.documents, ArithmeticScorer())
 
     @property
+    def specs(self) -> "Nowhere":
+        return Nowhere()
+
+    @property
     def twins(self) -> MemoryTwins:
         graph = MemoryTwins(CNC)
         graph.broken = self.documents.broken
@@ -122,6 +126,7 @@ async def api() -> Api:
 REASON = {"reason": "why"}
 PARAMETERS = {
     "oee": {"scope": CNC},
+    "compare_oee": {"scopes": f"{CNC},LINE-1", "periods": "2026-03-09T00:00:00Z/2026-03-10T00:00:00Z"},
     "graph": {"root": CNC},
     "alarm_statistics": {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"},
 }
@@ -142,6 +147,9 @@ BODIES: dict[str, dict[str, Any]] = {
 
 class Nowhere:
     async def current_site(self, site_id: str) -> None:
+        return None
+
+    async def machine_of(self, site_id: str, line_id: str, machine_id: str) -> None:
         return None
 
 
@@ -260,7 +268,7 @@ async def test_what_does_not_exist_is_404_with_a_way_on(api: Api, name: str, pat
         ("machines", {"limit": "201", "colour": "red"}, {"limit", "colour"}),
         ("alarms", {"state": "loud", "priority": "urgent"}, {"state", "priority"}),
         ("oee", {}, {"scope"}),
-        ("oee", {"scope": CNC, "grain": "hour", "from": "2026-03-09T00:00:00"}, {"grain", "from"}),
+        ("oee", {"scope": CNC, "grain": "minute", "from": "2026-03-09T00:00:00"}, {"grain", "from"}),
         ("oee", {"scope": CNC, "to": "2026-13-09T00:00:00Z"}, {"to"}),
         ("quarantine", {"day": "yesterday", "device": "D"}, {"day"}),
     ],
@@ -469,7 +477,8 @@ async def test_a_blocked_machine_is_resumed_and_its_queue_folded(api: Api) -> No
 async def test_the_store_being_away_is_503_for_everything(api: Api) -> None:
     api.documents.broken = True
     path = {"machineId": CNC, "alarmId": f"{CNC}:1", "device": "D", "day": "20260309", "id": "x"} | {
-        "ruleId": "hot"
+        "ruleId": "hot",
+        "bucketId": f"{CNC}:2026-03-09.early",
     }
     for route in ROUTES:
         params = PARAMETERS.get(route.name, {})
