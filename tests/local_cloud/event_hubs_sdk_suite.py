@@ -2,7 +2,8 @@
 
     pip download --no-deps --no-binary azure-eventhub azure-eventhub==5.15.1
     tar xzf azure_eventhub-5.15.1.tar.gz
-    python -m tests.local_cloud.event_hubs_sdk_suite azure_eventhub-5.15.1 [FILE ...] [--jobs 6]
+    pip install --target extra websocket-client
+    PYTHONPATH=extra python -m tests.local_cloud.event_hubs_sdk_suite azure_eventhub-5.15.1 [FILE ...]
 
 The tests ship in the package's source. They make their hubs through Azure Resource Manager and take
 credentials from Microsoft's test tools: the plug-in below stands in for both. What needs web sockets or
@@ -118,7 +119,7 @@ def _tests(
         if path.name in names or (not names and path.name not in LEFT_OUT)
     ]
     environment = os.environ | {
-        "PYTHONPATH": f"{folder}:{suite / 'tests'}",
+        "PYTHONPATH": os.pathsep.join([str(folder), str(suite / "tests"), os.environ.get("PYTHONPATH", "")]),
         "LOCAL_CA": str(home.ca),
         "LOCAL_CREATE": service.endpoints["eventHubsCreate"],
         "LOCAL_KEY": service.endpoints["eventHubs"].partition("SharedAccessKey=")[2].partition(";")[0],
