@@ -12,16 +12,16 @@ A crash or a lost answer between 1 and 4 leaves `unknown`. That is never repeate
 and says so. Every end but a good one, a dry run or an interlock is published: people are told of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from shared.automate.answers import acknowledged, failed, twin_key
 from shared.automate.interlocks import interlock, shown
 from shared.contracts.reactions import Action, Confirmation
 from shared.contracts.spec_documents import MachinePart, SiteDocument
 from shared.domain.state import MachineState
 from shared.instants import instant, iso
 from shared.notify.deliveries import DELIVERIES
-from shared.notify.notice import UNACTED
 from shared.notify.pace import allowed_at
 from shared.observability import continued
 from shared.ports import (
@@ -255,7 +255,7 @@ class Automator:
             ended |= {"at": iso(self._clock()), "dueAt": iso(self._clock() + LOOK_AGAIN_MS)}
         if outcome in _BAD:
             try:
-                await self._events.publish([_failed(ended)])
+                await self._events.publish([failed(ended)])
             except Unavailable:
                 ended["dueAt"] = iso(self._clock() + LOOK_AGAIN_MS)
         await self._keep(ended, etag)
@@ -265,43 +265,3 @@ class Automator:
             await self._documents.commit(DELIVERIES, attempt["alarmId"], [Replace(attempt, etag)])
         except Conflict:
             return  # another worker has settled it
-
-
-def twin_key(machine_id: str) -> str:
-    """A machine's place in its device's twin: names there hold no dots.
-
-    >>> twin_key("OVEN.1")
-    'OVEN_1'
-    """
-    return machine_id.replace(".", "_")
-
-
-def acknowledged(reported: Any) -> tuple[Any, int | None]:
-    """(value, status) of a reported property: the value itself, or a Plug and Play acknowledgement.
-
-    >>> acknowledged({"value": 0.5, "ac": 200, "av": 3})
-    (0.5, 200)
-    >>> acknowledged(0.5)
-    (0.5, None)
-    """
-    if isinstance(reported, Mapping):
-        return reported.get("value"), reported.get("ac")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # JSON
-    return reported, None
-
-
-def _failed(attempt: Document) -> Document:
-    return {
-        "specversion": "1.0",
-        "id": f"action:{attempt['id']}",
-        "source": f"/millwright/{attempt['siteId']}",
-        "type": UNACTED,
-        "subject": attempt["subject"],
-        "time": attempt["endedAt"],
-        "datacontenttype": "application/json",
-        "data": {
-            **{name: attempt[name] for name in ("machineId", "lineId", "siteId", "alarmId")},
-            "action": attempt["action"],
-            "outcome": attempt["outcome"],
-            "detail": str(attempt["detail"]),
-        },
-    }

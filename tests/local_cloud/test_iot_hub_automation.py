@@ -8,7 +8,7 @@ import pytest
 
 from local.iot_hub.device_port import device_port
 from shared.adapters.iot_hub import IoTHubDevices
-from shared.automate import acknowledged
+from shared.automate.answers import acknowledged
 from shared.ports import Refused
 from tests.local_cloud.iot_hub_clients import Plant
 
