@@ -25,8 +25,8 @@ async def unpack(events: Sequence[func.EventHubEvent], generation: Generation) -
     that IoT Hub itself writes (twin changes, life-cycle events) are not telemetry.
     """
     metadata: dict[str, Any] = dict(events[0].metadata or {})
-    properties: list[dict[str, Any]] = _json(metadata["SystemPropertiesArray"])
-    partition = str(_json(metadata["PartitionContext"])["PartitionId"])
+    properties: list[dict[str, Any]] = json_of(metadata["SystemPropertiesArray"])
+    partition = str(json_of(metadata["PartitionContext"])["PartitionId"])
     traceparents = _traceparents(metadata.get("PropertiesArray"), len(properties))
     first = properties[0]
     source = await generation.source(
@@ -52,11 +52,11 @@ def _traceparents(value: Any, count: int) -> list[str | None]:
     """The devices' own traces. Few name one: the text is only parsed where it holds the name."""
     if value is None or (isinstance(value, str) and TRACEPARENT not in value):
         return [None] * count
-    found = [mine.get(TRACEPARENT) for mine in _json(value)]
+    found = [mine.get(TRACEPARENT) for mine in json_of(value)]
     return [one if isinstance(one, str) else None for one in found]
 
 
-def _json(value: Any) -> Any:
+def json_of(value: Any) -> Any:
     return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 

@@ -28,10 +28,14 @@ async def due(timer: func.TimerRequest, context: func.Context) -> None:
 @bp.function_name("reconcile")
 @bp.timer_trigger(schedule="30 * * * * *", arg_name="timer")
 async def reconcile_twins(timer: func.TimerRequest) -> None:
-    """Compare twins with their documents, a few hundred a minute, and repair what drifted."""
+    """Compare twins with their documents, a few hundred a minute, and repair what drifted.
+
+    Conflicts with the applied description are looked at again: a new version may have ended them.
+    """
     backend = await app()
     now = time.time_ns() // 1_000_000
     await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)
+    await backend.twin_changes.recheck(now=now)
 
 
 @bp.function_name("escalate")

@@ -105,6 +105,17 @@ resource appReceives 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (
   }
 }
 
+resource appReceivesTwinChanges 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(eventHubs)) {
+  name: guid(resourceGroup().id, eventHubs, 'app', 'twin-changes', roles.eventHubsReceiver)
+  scope: namespace::twinChanges
+  properties: {
+    principalId: principals.app
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.eventHubsReceiver)
+    description: 'The trigger of twin_changes receives what changed in the twin graph.'
+  }
+}
+
 resource devicesSend 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(eventHubs)) {
   name: guid(resourceGroup().id, eventHubs, 'devices', roles.eventHubsSender)
   scope: namespace::telemetry

@@ -25,6 +25,7 @@ from shared.contracts.factory import Factory
 from shared.domain.spec import MachineSpec
 from shared.scoring import Scorer
 from shared.specs import SpecStore
+from shared.twin_changes import FILTER, ROUTE
 
 ROOT = Path(__file__).parents[1]
 
@@ -117,6 +118,7 @@ class Backend:
                 await machines.describe(spec, now=self._applied_at or time.time_ns() // 1_000_000)
 
             await carry_out(change, documents, twins, describe, lambda what, done, of: None)
+            await twins.route(ROUTE, endpoints["digitalTwinsRouteEndpoint"], FILTER)
         return connected(target)
 
     async def _subscribe(self) -> None:

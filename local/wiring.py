@@ -9,7 +9,7 @@ TELEMETRY_HUB = "telemetry"
 TELEMETRY_PARTITIONS = 4
 CONSUMER_GROUPS = ("ingest",)
 """Besides $Default."""
-TWIN_HUB = "twin-events"
+TWIN_HUB = "twin-changes"
 TWIN_TOPIC = "digital-twins"
 HUBS: tuple[Mapping[str, object], ...] = (
     {
@@ -17,7 +17,7 @@ HUBS: tuple[Mapping[str, object], ...] = (
         "partitionCount": TELEMETRY_PARTITIONS,
         "consumerGroups": list(CONSUMER_GROUPS),
     },
-    {"name": TWIN_HUB, "partitionCount": TELEMETRY_PARTITIONS},
+    {"name": TWIN_HUB, "partitionCount": TELEMETRY_PARTITIONS, "consumerGroups": ["conflicts"]},
 )
 
 type Endpoints = Mapping[str, str]
@@ -46,7 +46,7 @@ def twin_topic(endpoints: Endpoints) -> str:
 
 
 def digital_twins_environment(endpoints: Endpoints) -> dict[str, str]:
-    """Route endpoints, those whose service runs: the hub `twin-events` and the topic `digital-twins`."""
+    """Route endpoints, those whose service runs: the hub `twin-changes` and the topic `digital-twins`."""
     found: dict[str, dict[str, str]] = {}
     if "eventHubsCreate" in endpoints:
         found["event-hub"] = {"eventHub": f"{endpoints['eventHubsCreate']}/{TWIN_HUB}/messages"}

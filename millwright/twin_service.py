@@ -9,6 +9,7 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.digitaltwins.core import DigitalTwinsEventRoute
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from millwright.bulk import BulkImport
@@ -80,6 +81,12 @@ class TwinService:
         await _each(change.surplus_relationships, self._delete_relationship, done)
         for generation in change.surplus_generations():
             await _each(generation, partial(self._delete_twin, change.surplus_ends), done)
+
+    async def route(self, route_id: str, endpoint: str, chosen: str) -> None:
+        """Let notifications that the filter `chosen` lets through go to an endpoint."""
+        with translated(f"route {route_id}"):
+            route = DigitalTwinsEventRoute(endpoint_name=endpoint, filter=chosen)
+            await self._client.upsert_event_route(route_id, route)
 
     async def _create_twin(self, ontology: Ontology, twin: Twin) -> None:
         body = twin_body(twin, ontology)

@@ -33,6 +33,7 @@ from shared.replay import Replay
 from shared.scoring import Scorer
 from shared.settings import Settings
 from shared.specs import SpecStore
+from shared.twin_changes import TwinChanges
 
 APP_FOLDER = Path(__file__).parents[1]
 
@@ -54,6 +55,7 @@ class App:
     relay_twins: TwinRelay
     relay_events: EventRelay
     relay_scopes: ScopeRelay
+    twin_changes: TwinChanges
     notify: Notifier
     automate: Automator
 
@@ -129,6 +131,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         relay_twins=TwinRelay(twins, documents),
         relay_events=EventRelay(events, documents),
         relay_scopes=ScopeRelay(documents, specs),
+        twin_changes=TwinChanges(twins, specs, documents, events),
         notify=Notifier(documents, specs, webhook, SmtpMail(), events, setting=os.environ.get, clock=_now),
         automate=Automator(documents, specs, IoTHubDevices(settings.iot_hub), events, clock=_now),
     )

@@ -17,6 +17,10 @@ DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, REPORTS})
 system for one, are somebody else's."""
 
 
+DESCRIBED_PROPERTIES = frozenset({"name", "timeZone", "signal", "unit", "rangeLow", "rangeHigh"})
+"""Properties of twins that descriptions decide; nobody else writes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Twin:
     """A twin as far as descriptions decide it."""

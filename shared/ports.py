@@ -133,6 +133,10 @@ class Twins(Protocol):
         """Make a relationship, or leave the one that is there."""
         ...
 
+    async def targets(self, source: str, name: str) -> set[str]:
+        """Where a twin's relationships of one name lead; nowhere when there is no such twin."""
+        ...
+
     async def query(
         self, sql: str, *, limit: int, cursor: str | None = None
     ) -> tuple[list[Document], str | None]:

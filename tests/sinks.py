@@ -69,6 +69,10 @@ class MemoryTwins:
             raise Refused(f"404: {source} or {target} does not exist")
         self.relationships.add((source, name, target))
 
+    async def targets(self, source: str, name: str) -> set[str]:
+        self._check(source)
+        return {target for one, kind, target in self.relationships if (one, kind) == (source, name)}
+
     async def query(
         self, sql: str, *, limit: int, cursor: str | None = None
     ) -> tuple[list[Document], str | None]:

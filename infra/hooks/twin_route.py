@@ -2,13 +2,15 @@
 
 import os
 import sys
+from pathlib import Path
 
 from azure.core.exceptions import AzureError
 from azure.digitaltwins.core import DigitalTwinsClient, DigitalTwinsEventRoute
 from azure.identity import DefaultAzureCredential
 
-ROUTE = "twin-changes"
-FILTER = "type = 'Microsoft.DigitalTwins.Twin.Update'"
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from shared.twin_changes import FILTER, ROUTE
 
 
 def main() -> int:

@@ -104,6 +104,12 @@ resource twinChanges 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' = {
   }
 }
 
+@description('The function that reports changes by hand reads under a name of its own.')
+resource conflicts 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@2026-01-01' = {
+  parent: twinChanges
+  name: 'conflicts'
+}
+
 @description('For analytics jobs of your own; nothing writes to it until you do.')
 resource analytics 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' = {
   parent: namespace

@@ -29,6 +29,7 @@ class _Client(Protocol):
     def upsert_relationship(
         self, digital_twin_id: str, relationship_id: str, relationship: Document, **options: Any
     ) -> Awaitable[Any]: ...
+    def list_relationships(self, digital_twin_id: str) -> AsyncItemPaged[MutableMapping[str, Any]]: ...
     def query_twins(self, query_expression: str, **options: Any) -> AsyncItemPaged[Any]: ...
     def close(self) -> Awaitable[None]: ...
 
@@ -79,6 +80,16 @@ class AzureTwins(Closing):
         body = {"$relationshipName": name, "$targetId": target}
         with translated(f"relationship {source} {name} {target}"):
             await self._client.upsert_relationship(source, f"{name}.{target}", body)
+
+    async def targets(self, source: str, name: str) -> set[str]:
+        with translated(f"relationships of {source}"):
+            try:
+                found = self._client.list_relationships(source)
+                return {one["$targetId"] async for one in found if one["$relationshipName"] == name}
+            except HttpResponseError as exc:
+                if exc.status_code == HTTPStatus.NOT_FOUND:
+                    return set()
+                raise
 
     async def query(
         self, sql: str, *, limit: int, cursor: str | None = None

@@ -695,6 +695,31 @@ class ReconcileDocument(Contract):
     last_drift_at: At | None
 
 
+class Conflict(Contract):
+    """What somebody changed in the twin graph by hand, and how the applied description has it."""
+
+    site_id: str
+    twin_id: str
+    relationship: str | None = Field(description="Name of the relationship from the twin to `target`.")
+    target: str | None
+    said: Any = Field(description="By the file: properties, or whether there is the relationship.")
+    found: Any = Field(description="In the graph; null: the twin was deleted.")
+    detail: str
+
+
+class ConflictDocument(Conflict):
+    """A contradiction between graph and file, in the container `deliveries`."""
+
+    id: str
+    alarm_id: Literal["conflicts"]
+    type: Literal["conflict"]
+    open: bool
+    number: Annotated[int, Field(ge=1, description="Times that it came to be.")]
+    at: At
+    cleared_at: At | None
+    ttl: int | None = Field(None, description="Seconds that it is kept once it is cleared.")
+
+
 type Level = Literal["line", "area", "site", "enterprise"]
 
 
@@ -779,6 +804,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "actions": ActionsDocument,
     "undelivered": UndeliveredDocument,
     "reconcile": ReconcileDocument,
+    "conflict": ConflictDocument,
     "scope-oee": ScopeOeeDocument,
     "scope-status": ScopeStatusDocument,
     "scope-membership": MembershipDocument,

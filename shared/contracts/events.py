@@ -12,6 +12,7 @@ from shared.contracts.documents import (
     Alarm,
     AlarmState,
     At,
+    Conflict,
     Contract,
     Count,
     Health,
@@ -212,6 +213,12 @@ class DeviceData(Contract):
     machines: list[str]
 
 
+class TwinConflictData(Conflict):
+    """`conflictId` leads to the document that keeps it."""
+
+    conflict_id: str
+
+
 class QuarantinedData(Contract):
     """`quarantineId` and `deviceDay` lead to the document that keeps the message."""
 
@@ -280,6 +287,14 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.device.deleted.v1": (DeviceData, "A device was removed from IoT Hub."),
     "millwright.device.connected.v1": (DeviceData, "A device connected."),
     "millwright.device.disconnected.v1": (DeviceData, "A device disconnected."),
+    "millwright.twin.conflicted.v1": (
+        TwinConflictData,
+        "Somebody changed the twin graph against the applied description.",
+    ),
+    "millwright.twin.conflictcleared.v1": (
+        TwinConflictData,
+        "The twin graph agrees with the applied description again.",
+    ),
     "millwright.message.quarantined.v1": (QuarantinedData, "A message could not be believed."),
 }
 """Every type of event: its data, and what happened."""
@@ -294,7 +309,9 @@ class CloudEvent(Contract):
     )
     source: str = Field(description="/millwright/<siteId>, or /millwright/quarantine")
     type: str = Field(description="millwright.<noun>.<past participle>.v1")
-    subject: str = Field(description="site/line/machine, site/devices/device or quarantine/devices/device.")
+    subject: str = Field(
+        description="site/line/machine, site/devices/device, site/twins/twin or quarantine/devices/device."
+    )
     time: str = Field(description="When it happened, RFC 3339.")
     datacontenttype: Literal["application/json"]
     traceparent: Traceparent | None = None

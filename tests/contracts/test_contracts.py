@@ -166,6 +166,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "actions",
         "undelivered",
         "reconcile",
+        "conflict",
         "scope-oee",
         "scope-status",
         "scope-membership",
@@ -178,6 +179,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
     assert rendered.refused
     made_elsewhere = (
         "millwright.device.",
+        "millwright.twin.",
         "millwright.message.",
         "millwright.notification.",
         "millwright.action.",

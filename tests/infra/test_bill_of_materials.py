@@ -15,7 +15,7 @@ DRAWN = {
     "Microsoft.Devices/provisioningServices": 1,
     "Microsoft.EventHub/namespaces": 1,
     "Microsoft.EventHub/namespaces/eventhubs": 3,
-    "Microsoft.EventHub/namespaces/eventhubs/consumergroups": 1,
+    "Microsoft.EventHub/namespaces/eventhubs/consumergroups": 2,
     "Microsoft.DocumentDB/databaseAccounts": 1,
     "Microsoft.DocumentDB/databaseAccounts/sqlDatabases": 1,
     "Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers": 1,

@@ -83,6 +83,7 @@ CALLS = {
         "get_digital_twin": "appTwins",
         "upsert_digital_twin": "appTwins",
         "upsert_relationship": "appTwins",
+        "list_relationships": "appTwins",
         "query_twins": "appTwins",
     },
     "event_grid.py": {"send": "appPublishes"},
@@ -98,7 +99,7 @@ CALLS = {
 """Adapter -> call of Microsoft's SDK -> the role assignment that allows it; None: nothing is asked for."""
 
 TRIGGERS = {
-    "eventHubTrigger": ("appReceives", "appHost"),
+    "eventHubTrigger": ("appReceives", "appReceivesTwinChanges", "appHost"),
     "cosmosDBTrigger": ("appDocuments",),
     "timerTrigger": ("appHost",),
     "eventGridTrigger": ("appHost",),

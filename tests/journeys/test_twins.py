@@ -80,3 +80,22 @@ async def test_twins_equal_their_documents_and_a_change_by_hand_does_not_last(
     twin = await twins.get(MACHINE)
     assert twin is not None
     assert twin["powerKw"] == 2.0
+
+
+async def test_a_twin_renamed_by_hand_is_reported_until_it_is_called_as_the_file_says(
+    backend: Backend, twins: AzureTwins
+) -> None:
+    documents = backend.store.documents
+
+    async def the_conflict_is(open: bool) -> bool:
+        found = documents.query(
+            "deliveries", "SELECT * FROM c WHERE c.twinId = @id", {"@id": MACHINE}, partition="conflicts"
+        )
+        return [one["open"] async for one in found] == [open]
+
+    before = await twins.get(MACHINE)
+    assert before is not None
+    await twins.patch(MACHINE, [{"op": "replace", "path": "/name", "value": "Mine"}])
+    await until(lambda: the_conflict_is(open=True))
+    await twins.patch(MACHINE, [{"op": "replace", "path": "/name", "value": before["name"]}])
+    await until(lambda: the_conflict_is(open=False))
