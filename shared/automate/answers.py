@@ -1,4 +1,4 @@
-"""What devices answer in their twins, and what is published when a machine did not do as it was told. Pure."""
+"""What devices answer in their twins, and the event of a machine that did not do as it was told. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
