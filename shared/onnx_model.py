@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from threading import Timer
 from typing import assert_never, cast
 
 import numpy as np
@@ -21,13 +20,11 @@ from pydantic import ValidationError
 from shared.contracts.model_card import Kind, ModelCard
 from shared.domain.features import VERSION
 from shared.onnx_opsets import opsets
-from shared.onnx_runtime import RUNTIME_ERRORS, RunOptions, Session, open_session, run_options
+from shared.onnx_runtime import RUNTIME_ERRORS, Session, open_session
+from shared.onnx_watchdog import LONGEST_S, watched
 
 REFERENCE_TOLERANCE = 1e-5
 """How far the answers to the card's reference rows may be off: as a probability, else relatively."""
-
-RUN_LONGEST_S = 2.0
-"""A run is ended after this, whatever it is doing between two operators: nothing waits for it longer."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -101,17 +98,12 @@ class OnnxModel:
         given = np.asarray(rows, dtype=np.float64).astype(np.float32)
         feed = {self.input_name: given}
         name, width = output_of(self.card)
-        options = run_options()
-        watchdog = Timer(RUN_LONGEST_S, _end, (options,))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            answer = self.session.run([name], feed, options)[0]
-        except RUNTIME_ERRORS as error:
-            why = f"ended after {RUN_LONGEST_S:g} s" if options.terminate else str(error)
-            raise ModelFailed(f"{self.card.name} {self.card.version}: {why}") from error
-        finally:
-            watchdog.cancel()
+        with watched() as options:
+            try:
+                answer = self.session.run([name], feed, options)[0]
+            except RUNTIME_ERRORS as error:
+                why = f"ended after {LONGEST_S:g} s" if options.terminate else str(error)
+                raise ModelFailed(f"{self.card.name} {self.card.version}: {why}") from error
         if getattr(answer, "shape", None) != (len(given), width):
             raise ModelFailed(
                 f"{self.card.name} {self.card.version}: answers {type(answer)} of a wrong shape"
@@ -214,10 +206,6 @@ def _same(answer: Sequence[float], expected: Sequence[float]) -> bool:
     return len(answer) == len(expected) and all(
         abs(a - b) <= REFERENCE_TOLERANCE * max(1.0, abs(b)) for a, b in zip(answer, expected, strict=True)
     )
-
-
-def _end(options: RunOptions) -> None:
-    options.terminate = True
 
 
 def _answer(card: ModelCard, output: list[float]) -> Answer:

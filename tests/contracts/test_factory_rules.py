@@ -121,3 +121,28 @@ def test_a_line_and_a_machine_change_rules_and_add_their_own() -> None:
 def test_a_change_of_what_a_rule_has_not_is_refused() -> None:
     text = with_rules("id: one, kind: silence, after_s: 60", machine="id: one, limit: 5 bar")
     assert any("rule one is of kind silence and has no limit" in problem for problem in problems(text))
+
+
+CATALOGUE = """    maintenance:
+      - {id: cool, component: fan, work: Clean the fan, within_h: 8, signals: [temperature_c], rules: [hot], renews: [temperature_c]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("rules: [hot]", "rules: [hat]"),
+        ("signals: [temperature_c]", "signals: [temperature]"),
+        ("renews: [temperature_c]", "renews: [sensor]"),
+        ("work: Clean the fan", "work: Clean the fan, models: [ghost]"),
+        ("within_h: 8", "within_h: 0"),
+    ],
+)
+def test_the_catalogue_of_maintenance_names_only_what_the_class_has(said: str, wrong: str) -> None:
+    sound = SOUND.replace("    rules:\n      - id: hot", f"{CATALOGUE}    rules:\n      - id: hot", 1)
+    (version,) = site_versions(parse(sound.encode(), None, file="f"), {})
+    (task,) = compile_machine(version.site, version.lines[0], "A").tasks
+    assert (task.component, task.due_ms, task.rules) == ("fan", 8 * 3_600_000, ("hot",))
+    (problem,) = problems(sound.replace(said, wrong, 1))
+    line = next(n for n, text in enumerate(sound.splitlines(), start=1) if "id: cool" in text)
+    assert problem.startswith(f"f.yaml:{line}")
