@@ -183,7 +183,8 @@ async def test_an_alarm_is_acknowledged_once_in_the_callers_name(api: Client) ->
     assert (first["acknowledgedBy"], first["comment"]) == ("local-operator", "on my way")
     assert await api("POST", path, headers=key, json={"comment": "on my way"}) == first
     late = await api("POST", path, 409)
-    assert late["alarm"] == first == await api("GET", f"alarms/{alarm['alarmId']}")
+    assert late["alarm"] == first
+    assert first.items() <= (await api("GET", f"alarms/{alarm['alarmId']}")).items()
 
 
 async def test_history_of_a_machine(api: Client) -> None:
