@@ -2,7 +2,7 @@
 
 import typer
 
-from millwright import contracts, factory_commands, models, quarantine
+from millwright import contracts, factory_commands, models, oee, quarantine
 
 app = typer.Typer(
     name="millwright",
@@ -15,6 +15,7 @@ app.add_typer(factory_commands.app, name="factory")
 app.add_typer(models.app, name="models")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(oee.app, name="oee")
 
 
 @app.callback()

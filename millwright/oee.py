@@ -1,0 +1,241 @@
+"""`millwright oee ...`: the figures of a shift, worked out on paper, with pictures."""
+
+import asyncio
+import json
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from millwright.terminal import FAILED, PROBLEMS, errors, output, trouble
+
+app = typer.Typer(help="OEE that can be worked out again by hand.", no_args_is_help=True)
+
+
+class Format(StrEnum):
+    PNG = "png"
+    SVG = "svg"
+
+
+type Json = dict[str, Any]
+
+
+@app.callback()
+def oee() -> None:
+    """OEE that can be worked out again by hand."""
+
+
+@app.command()
+def explain(
+    scope: Annotated[str, typer.Argument(metavar="MACHINE", help="A machine; a line or site works, too.")],
+    shift: Annotated[str, typer.Argument(help="The shift, like 2026-03-09.early.")],
+    local: Annotated[
+        Path | None,
+        typer.Option(
+            "--local",
+            metavar="DIR",
+            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
+            show_default=False,
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Draw timeline, losses and Pareto into this folder.", show_default=False
+        ),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for programs instead of tables.")
+    ] = False,
+) -> None:
+    """Show the intervals, counters, products and arithmetic behind a shift's OEE, and that they add up.
+
+    Exit code 0: every sum is proven. 1: the bucket is not the sum of its parts. 2: it could not be shown.
+    """
+    found = _found(scope, shift, local)
+    drawn = _drawn(found, pictures, format) if pictures is not None else []
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _show(found)
+    for path in drawn:
+        errors.print(f"Written to {escape(str(path))}")
+    if not found["proof"]["equal"]:
+        wrong = ", ".join(row["name"] for row in found["proof"]["sums"] if not row["equal"])
+        trouble(f"{found['bucketId']} is not the sum of its parts: {wrong or 'its intervals leave a gap'}")
+        raise typer.Exit(PROBLEMS)
+
+
+def _found(scope: str, shift: str, local: Path | None) -> Json:
+    # The SDKs take a second to load.
+    from millwright.connect import NotConfigured, azure_target, local_target  # noqa: PLC0415
+    from shared.ports import Refused, Unavailable  # noqa: PLC0415
+
+    try:
+        target = azure_target() if local is None else local_target(local)
+        found = asyncio.run(_read(target, scope, shift))
+    except (NotConfigured, Unavailable, Refused) as exc:
+        trouble(str(exc))
+        raise typer.Exit(FAILED) from exc
+    if found is None:
+        trouble(
+            f"{scope} has no shift {shift}. Shifts are called like 2026-03-09.early, by the local date on "
+            f"which they start; GET /api/oee?scope={scope} lists them"
+        )
+        raise typer.Exit(FAILED)
+    return found
+
+
+async def _read(target: Any, scope_id: str, shift: str) -> Json | None:
+    from millwright.connect import connected  # noqa: PLC0415
+    from shared.oee_explained import explained  # noqa: PLC0415
+    from shared.oee_grains import scope_of  # noqa: PLC0415
+    from shared.specs import SpecStore  # noqa: PLC0415
+
+    async with connected(target) as there:
+        specs = SpecStore(there.documents, clock=time.monotonic)
+        scope = await scope_of(there.documents, specs, scope_id)
+        return None if scope is None else await explained(there.documents, scope, shift)
+
+
+def _drawn(found: Json, folder: Path, format: Format) -> list[Path]:
+    try:
+        from millwright.oee_pictures import draw  # noqa: PLC0415
+    except ModuleNotFoundError as exc:
+        trouble(f"pictures need matplotlib ({exc}): install it with `uv sync --group training`")
+        raise typer.Exit(FAILED) from exc
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return draw(found, folder, format.value)
+    except OSError as exc:
+        trouble(f"{folder} cannot be written: {exc}")
+        raise typer.Exit(FAILED) from exc
+
+
+def _show(found: Json) -> None:
+    bucket = found["bucket"]
+    final = "final" if bucket["final"] else "still running"
+    output.print(f"[bold]{escape(found['bucketId'])}[/]  {bucket['start']} to {bucket['end']}, {final}")
+    _intervals(found)
+    _table(
+        "What was made",
+        ("product", "order", "good", "reject", "rework", "production", "ideal cycle", "ideal time"),
+        [
+            (
+                one["product"] or "-",
+                one["order"] or "-",
+                one["goodCount"],
+                one["rejectCount"],
+                one["reworkCount"],
+                _clock(one["productionMs"]),
+                "unknown" if one["idealCycleMs"] is None else f"{one['idealCycleMs']:g} ms",
+                _clock(one["idealMs"]),
+            )
+            for one in found["products"]
+        ],
+    )
+    _table(
+        "What it is the sum of",
+        ("part", "counted", "good", "reject"),
+        [
+            (one["bucketId"], "yes" if one["counted"] else "no", *_units(one["elements"]))
+            for one in found["children"]
+        ],
+    )
+    _table(
+        "The arithmetic (ms and units)",
+        ("figure", "formula", "with its numbers", "result"),
+        [(one["name"], one["formula"], one["numbers"], _result(one)) for one in found["arithmetic"]],
+    )
+    _table(
+        "Where planned busy time went",
+        ("loss", "time", "units"),
+        [
+            (one["name"], _clock(one["timeMs"]), "-" if one["units"] is None else one["units"])
+            for one in bucket["losses"]["waterfall"]
+        ],
+    )
+    _table("What was wrong with the data", ("flag", "count"), list(bucket["flags"].items()))
+    proof = found["proof"]
+    verdict = "equal" if proof["equal"] else "NOT EQUAL"
+    _table(
+        f"The proof: parts and rest against the bucket, {verdict}",
+        ("number", "parts", "rest", "bucket", ""),
+        [
+            (one["name"], one["parts"], one["rest"], one["bucket"], "=" if one["equal"] else "differs")
+            for one in proof["sums"]
+        ],
+    )
+
+
+def _intervals(found: Json) -> None:
+    rows: list[tuple[Any, ...]] = []
+    for page in found["pages"]:
+        for number, one in enumerate(page["intervals"]):
+            last = number == len(page["intervals"]) - 1
+            rows.append(
+                (
+                    one["start"][11:23],
+                    one["end"][11:23],
+                    _clock(one["timeMs"]),
+                    one["category"],
+                    one["state"],
+                    one["reason"] or "",
+                    one["product"],
+                    "begins" if one["failure"] else "",
+                    *(_units(page["elements"]) if last else ("", "")),
+                )
+            )
+    if found["rest"] is not None:
+        spent = sum(found["rest"]["timesMs"].values())
+        rows.append(("in no page yet", "", _clock(spent), "", "", "", "", "", *_units(found["rest"])))
+    names = (
+        "from (UTC)",
+        "to",
+        "time",
+        "category",
+        "state",
+        "reason",
+        "product",
+        "failure",
+        "good",
+        "reject",
+    )
+    _table("The ledger; units by page, at its last interval", names, rows)
+
+
+def _units(elements: Json) -> tuple[int, int]:
+    return elements["goodCount"], elements["rejectCount"]
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    output.print(table)
+
+
+def _result(step: Json) -> str:
+    if step["value"] is None:
+        return "unknown"
+    return f"{step['value']:.6f}" if step["unit"] == "ratio" else f"{step['value']:.0f}"
+
+
+def _clock(ms: int) -> str:
+    """Hours, minutes and seconds, with what is left of a second.
+
+    >>> _clock(3_723_000), _clock(-1_500)
+    ('1:02:03', '-0:00:01.500')
+    """
+    seconds, rest = divmod(abs(ms), 1_000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    sign = "-" if ms < 0 else ""
+    return f"{sign}{hours}:{minute:02}:{second:02}" + (f".{rest:03}" if rest else "")

@@ -1,0 +1,67 @@
+"""`millwright oee explain` against the local cloud's Cosmos DB: tables, JSON, pictures, plain words."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from millwright.connect import connected, local_target
+from shared.adapters.containers import ensure
+from shared.adapters.cosmos import cosmos_client
+from shared.ports import Upsert
+from tests.backend import Plant
+from tests.journeys.test_millwright_cli import launch, millwright
+from tests.local_cloud.conftest import ServiceProcess
+from tests.shell.test_api import CNC, sent
+from tests.shell.test_api_oee import EARLY, TWO_DAYS
+
+__all__ = ["launch"]
+
+
+@pytest.fixture(scope="module")
+def shop(launch: Callable[..., ServiceProcess], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the local cloud, whose Cosmos DB holds a machine's two days."""
+    folder = tmp_path_factory.mktemp("shop")
+    endpoints = launch("cosmos", folder).endpoints
+    told = {**endpoints, "digitalTwins": "https://localhost:1", "ca": True}
+    (folder / "endpoints.json").write_text(json.dumps(told))
+
+    async def fill() -> None:
+        plant = await Plant().describe()
+        rows = [dict(row) for row in TWO_DAYS]
+        await plant.ingest([sent(n, row.pop("after_s"), **row) for n, row in enumerate(rows)])
+        async with cosmos_client(endpoints["cosmos"], endpoints["cosmosKey"]) as client:
+            await ensure(client)
+        async with connected(local_target(folder)) as there:
+            for document in plant.documents.partition("machines", CNC).values():
+                kept = {name: value for name, value in document.items() if name != "_etag"}
+                await there.documents.commit("machines", CNC, [Upsert(kept)])
+
+    asyncio.run(fill())
+    return folder
+
+
+def test_a_shift_is_explained_in_tables_and_pictures(shop: Path, tmp_path: Path) -> None:
+    ran = millwright("oee", "explain", CNC, EARLY, "--local", shop, "--pictures", tmp_path)
+    assert ran.code == 0, ran.err
+    for words in ("2000 + 40 + 0", "E-STOP", "CHANGEOVER", "530 gear x 10000 ms", "equal"):
+        assert words in ran.out
+    pictures = sorted(tmp_path.iterdir())
+    assert [one.name.split(".")[-2] for one in pictures] == ["losses", "pareto", "timeline"]
+    for one in pictures:
+        with Image.open(one) as image:
+            assert (image.format, image.width) == ("PNG", 1_100)
+
+
+def test_the_explanation_as_json_says_what_the_tables_say(shop: Path) -> None:
+    ran = millwright("oee", "explain", CNC, EARLY, "--local", shop, "--json")
+    assert ran.json["proof"]["equal"]
+    assert ran.json["bucket"]["elements"]["goodCount"] == 2_000
+
+
+def test_a_shift_that_is_not_there_is_told_with_a_way_on(shop: Path) -> None:
+    ran = millwright("oee", "explain", CNC, "1999-01-01.early", "--local", shop)
+    assert (ran.code, "has no shift" in ran.err) == (2, True)
