@@ -37,6 +37,7 @@ def count_units(turn: Turn, held: Held, part: Part) -> None:
         if held.total is not None:
             fold.total_at = held.at
         fold.count_device = held.device
+        fold.count_sequence = held.sequence
         return
     _count(turn, held, part)
 
@@ -45,7 +46,11 @@ def _count(turn: Turn, held: Held, part: Part) -> None:
     fold = turn.state.fold
     page = _page_at(turn, held.at)
     replaced = bool(fold.count_device) and held.device != fold.count_device
+    if not replaced and held.sequence < fold.count_sequence and _is_overtaken(turn, held):
+        flag(page.sums, "counterOvertaken")
+        return
     fold.count_device = held.device
+    fold.count_sequence = held.sequence
     good = reject = rework = 0
     if held.good is not None:
         good = _grow(turn, page, fold.good, held.good, held.at - fold.good_at, replaced)
@@ -68,6 +73,26 @@ def _count(turn: Turn, held: Held, part: Part) -> None:
     if good or reject or rework:
         _take(turn, page, held.at, good=good, reject=reject, rework=rework)
         _doubt(turn, page, held, part, good + reject + rework)
+
+
+def _is_overtaken(turn: Turn, held: Held) -> bool:
+    """Whether the device told these lower counts before the last ones, though its clock says after.
+
+    A clock that was set back makes such readings for as long as the lateness bound. They say nothing
+    new: counters are cumulative, the next reading in sequence tells all. A device whose own numbers
+    begin again is taken up when the bound is over, and loses no unit by it.
+    """
+    fold = turn.state.fold
+    lateness_ms = turn.spec.lateness_ms
+    for last, new, last_at in (
+        (fold.good, held.good, fold.good_at),
+        (fold.reject, held.reject, fold.reject_at),
+        (fold.rework, held.rework, fold.rework_at),
+        (fold.total, held.total, fold.total_at),
+    ):
+        if last is not None and new is not None and new < last and held.at - last_at <= lateness_ms:
+            return True
+    return False
 
 
 def _grow(turn: Turn, page: Page, last: int | None, new: int, elapsed_ms: int, replaced: bool) -> int:

@@ -245,6 +245,8 @@ class Fold:
     total_at: int = -1
     count_device: str = ""
     """The device that reported counters last."""
+    count_sequence: int = -1
+    """Its own number of that reading."""
 
     def clone(self) -> "Fold":
         """A copy to fold on. Page and bucket are shared until `Turn` is asked for them."""
@@ -281,6 +283,7 @@ class Fold:
             self.total,
             self.total_at,
             self.count_device,
+            self.count_sequence,
         )
 
 

@@ -232,6 +232,27 @@ def test_a_replaced_device_counts_from_wherever_it_stands() -> None:
     assert (done.good_count, done.reset_count, done.flags) == (5, 0, {"counterRebased": 1})
 
 
+def test_a_clock_that_was_set_back_makes_no_units() -> None:
+    """Told at 06:01:00 to :02, then the same device's clock says 06:00:55 and counts on to 59."""
+    first = [reading(n, at("06:00") + n * SECOND, good=n) for n in range(62)]
+    back = [
+        reading(62 + n, at("06:00") + (55 + n) * SECOND + 1, arrived_at=at("06:02"), good=62 + n)
+        for n in range(20)
+    ]
+    final, _ = closed(*first, *back)
+    done = final["2026-03-09.early"]
+    assert (done.good_count, done.reset_count, done.flags) == (81, 0, {"counterOvertaken": 6})
+
+
+def test_a_device_that_begins_again_at_once_loses_no_unit() -> None:
+    """Its numbers and counters begin again at 0; for the lateness bound that could be an old reading."""
+    before = [reading(100 + n, at("06:00") + n * SECOND, good=500 + n) for n in range(3)]
+    after = [replace(reading(103 + n, at("06:00") + (3 + n) * SECOND, good=n), sequence=n) for n in range(30)]
+    final, _ = closed(*before, *after)
+    done = final["2026-03-09.early"]
+    assert (done.good_count, done.reset_count) == (2 + 29, 1)
+
+
 def known(elements: OeeElements) -> dict[TimeCategory, int]:
     """Times without those outside any shift: a page of nothing else is not written."""
     return {k: v for k, v in elements.times_ms.items() if v and k is not TimeCategory.NOT_SCHEDULED}

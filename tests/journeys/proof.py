@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.journeys.crash import Outcome
+from tests.plant_reference import Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ class Proof:
     storms: Sequence[Storm]
     laws: Sequence[Law]
     outage_s: float | None
+    plants: Sequence[Compared]
 
     @property
     def holds(self) -> bool:
         parts = [*(storm.holds for storm in self.storms), *(law.holds for law in self.laws)]
+        parts += [not plant.differences for plant in self.plants]
         return all(parts) and self.outage_s is not None
 
 
@@ -85,6 +88,12 @@ writes into it), every event, and what a subscriber received are compared.
 |---|---|---|
 {laws}
 
+## OEE is what happened
+
+{plant_count} simulated plants with faults of every kind, {machine_count} machines, {late_count:,} late readings:
+units, stops and late counts are those that were delivered, and for the {undistorted_count} machines of which
+everything was delivered in time, times and OEE are the true ones. Differences: **{plant_differences}**.
+
 ## Sinks that are away (law 6)
 
 Digital Twins and Event Grid down in the middle of a recording, and back: {outage}.
@@ -107,6 +116,11 @@ def page(proof: Proof) -> str:
             f"| {'holds' if law.holds else '**broken**'} |"
             for law in proof.laws
         ),
+        plant_count=len(proof.plants),
+        machine_count=sum(plant.machine_count for plant in proof.plants),
+        late_count=sum(plant.late_count for plant in proof.plants),
+        undistorted_count=sum(plant.undistorted_count for plant in proof.plants),
+        plant_differences=sum(len(plant.differences) for plant in proof.plants),
         outage="**something was lost**"
         if proof.outage_s is None
         else f"nothing was lost, everything caught up ({proof.outage_s:.0f} s)",
