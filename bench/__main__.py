@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import cost, factories, fold, growth, pipeline, reference, report
+from bench import alarms, cost, factories, fold, growth, pipeline, reference, report
 from bench.surroundings import load_average
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +60,11 @@ def run_fold(size: Size, known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def run_alarms(size: Size, known: dict[str, Any]) -> dict[str, Any]:
+    found = alarms.measure(machines=size.fold_machines, seconds=size.seconds / 3, passes=size.passes)
+    return {"alarms": asdict(found)}
+
+
 def run_pipeline(size: Size, known: dict[str, Any]) -> dict[str, Any]:
     flows = [
         measure(machines=size.machines, seconds=size.seconds, readings=readings)
@@ -101,6 +106,7 @@ def run_factory(size: Size, known: dict[str, Any]) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[Size, dict[str, Any]], dict[str, Any]]] = {
     "fold": run_fold,
+    "alarms": run_alarms,
     "pipeline": run_pipeline,
     "reference": run_reference,
     "cost": run_cost,

@@ -73,19 +73,17 @@ type Round = list[bytes]
 
 def measure(*, machines: int = MACHINES, seconds: float = 60.0, passes: int = 3, aged: int = 60) -> Fold:
     """`seconds` of event time a pass; `aged` machines live through an hour for the figures of size."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_factory(Path(folder) / "factory.yaml", machines=2 * machines)
-        specs = [spec for spec in machine_specs(path) if spec.machine_class == "CncMachine"][:machines]
+    specs = machine_tools(machines)
     ones = messages(specs, rounds=max(5, round(seconds)), readings=1)
     fives = messages(specs, rounds=max(1, round(seconds / 5)), readings=5)
     count = len(ones) * len(specs)
-    parse = _best(passes, lambda: _parse(ones)) / count
-    parse_five = _best(passes, lambda: _parse_arrays(fives)) / (len(fives) * len(specs) * 5)
-    whole = _best(passes, lambda: _decode_and_advance(specs, ones)) / count
-    whole_five = _best(passes, lambda: _decode_and_advance(specs, fives, 5)) / (len(fives) * len(specs) * 5)
-    read, read_five = _read(specs, ones, 1), _read(specs, fives, 5)
-    alone = _best(passes, lambda: _advance(specs, read)) / count
-    alone_five = _best(passes, lambda: _advance(specs, read_five)) / (len(fives) * len(specs) * 5)
+    parse = best(passes, lambda: _parse(ones)) / count
+    parse_five = best(passes, lambda: _parse_arrays(fives)) / (len(fives) * len(specs) * 5)
+    whole = best(passes, lambda: _decode_and_advance(specs, ones)) / count
+    whole_five = best(passes, lambda: _decode_and_advance(specs, fives, 5)) / (len(fives) * len(specs) * 5)
+    single, batched = read(specs, ones, 1), read(specs, fives, 5)
+    alone = best(passes, lambda: _advance(specs, single)) / count
+    alone_five = best(passes, lambda: _advance(specs, batched)) / (len(fives) * len(specs) * 5)
     states = _aged(specs[:aged], hours=1.0)
     sizes = [float(size(state)) for state in states]
     return Fold(
@@ -104,6 +102,13 @@ def measure(*, machines: int = MACHINES, seconds: float = 60.0, passes: int = 3,
         state_p99_bytes=round(percentile(sizes, 0.99)),
         aged_machine_count=len(states),
     )
+
+
+def machine_tools(count: int) -> list[MachineSpec]:
+    """So many machine tools, as their factory describes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_factory(Path(folder) / "factory.yaml", machines=2 * count)
+        return [spec for spec in machine_specs(path) if spec.machine_class == "CncMachine"][:count]
 
 
 def messages(specs: Sequence[MachineSpec], *, rounds: int, readings: int) -> list[Round]:
@@ -133,7 +138,8 @@ def _reading(spec: MachineSpec, second: int, fate: Random) -> dict[str, object]:
     }
 
 
-def _best(passes: int, work: Callable[[], object]) -> float:
+def best(passes: int, work: Callable[[], object]) -> float:
+    """Processor seconds of the quickest pass."""
     best = float("inf")
     for _ in range(passes):
         gc.collect()
@@ -193,7 +199,8 @@ def _decode_and_advance(specs: Sequence[MachineSpec], rounds: list[Round], readi
             states[index] = advance(spec, states[index], inputs).state
 
 
-def _read(specs: Sequence[MachineSpec], rounds: list[Round], readings: int) -> list[list[list[Reading]]]:
+def read(specs: Sequence[MachineSpec], rounds: list[Round], readings: int) -> list[list[list[Reading]]]:
+    """The messages, decoded: round, machine, readings."""
     devices = [_device(spec) for spec in specs]
     return [
         [

@@ -26,6 +26,7 @@ def grids(results: Json) -> list[Grid]:
     """The tables of a result file, those of parts that did not run left out."""
     makers = {
         "fold": _fold,
+        "alarms": _alarms,
         "pipeline": _pipeline,
         "reference": _reference,
         "cost": _cost,
@@ -103,6 +104,31 @@ def _fold(result: Json) -> list[Grid]:
             _beside(result),
         ),
         Grid("Fold: size after an hour at 1 Hz", ("", "", "aim"), sizes),
+    ]
+
+
+def _alarms(result: Json) -> list[Grid]:
+    found = result["alarms"]
+    aims = {0: ">= 30,000", 20: ">= 15,000"}
+    rows = [
+        [
+            str(row["rule_count"]),
+            f"{row['readings_per_s']:,.0f}",
+            f"{row['us_per_reading']:.1f} us",
+            "" if row["us_per_rule"] is None else f"{row['us_per_rule']:.2f} us",
+            f"{up['readings_per_s']:,.0f}",
+            "" if up["us_per_rule"] is None else f"{up['us_per_rule']:.2f} us",
+            aims.get(row["rule_count"], ""),
+        ]
+        for row, up in zip(found["rows"], found["judging_rows"], strict=True)
+    ]
+    return [
+        Grid(
+            f"Alarms: advance on one core, {found['machine_count']:,} machines, one reading a call",
+            ("rules a machine", "readings/s", "a reading", "a rule", "with one alarm up", "a rule", "aim"),
+            rows,
+            _beside(result),
+        )
     ]
 
 

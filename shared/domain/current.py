@@ -52,7 +52,8 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
             occurrences.apply_design(turn, at=at)
 
     shown = state.shown
-    watched = bool(state.alarms or state.set_points)
+    watch = turn.spec.watch
+    watched = {watch.columns.get(name) for name in (*state.alarms, *state.set_points)}
     current, value_at, value_sequence = state.values, state.value_at, state.value_sequence
     column = -1
     for _, _, _, quiet_low, quiet_high in turn.spec.believed:
@@ -70,8 +71,10 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         if state.bad[column]:
             state.bad[column] = False
             shown.pending = True
-        if watched or not quiet_low <= value <= quiet_high:
-            judging.evaluate(turn, column, value, at=at, previous_at=previous_at)
+        if not quiet_low <= value <= quiet_high or column in watched:
+            judging.evaluate(turn, watch.by_column[column], value, at=at, previous_at=previous_at)
+        elif watch.restless[column]:
+            judging.evaluate(turn, watch.restless[column], value, at=at, previous_at=previous_at)
         if not shown.pending:
             told = shown.values[column]
             if told is None or abs(value - told) > turn.spec.signals[column].deadband:
@@ -81,7 +84,6 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
         if not (older or state.bad[column]):
             state.bad[column] = True
             shown.pending = True
-    watch = turn.spec.watch
     if watch.per_reading or watch.absences or state.alarms:
         judging.evaluate_reading(turn, reading, previous_at=before_at)
 

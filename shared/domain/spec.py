@@ -193,13 +193,13 @@ class MachineSpec:
     def believed(self) -> tuple[tuple[str, float, float, float, float], ...]:
         """Per column: name, plausible low and high, and the quiet band that no rule objects to.
 
-        The band is empty where a rule has to see every value.
+        Rules without such a band see every value anyhow.
         """
         rows: list[tuple[str, float, float, float, float]] = []
         for signal, watching in zip(self.signals, self.watch.by_column, strict=True):
             quiet_low, quiet_high = signal.low, signal.high
             for rule, *_ in watching:
-                low, high = quiet_band(rule) or (float("inf"), float("-inf"))
+                low, high = quiet_band(rule) or (signal.low, signal.high)
                 quiet_low, quiet_high = max(low, quiet_low), min(high, quiet_high)
             rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
         return tuple(rows)

@@ -48,6 +48,12 @@ def condition(
     return judge
 
 
+def holds(spec: "MachineSpec", program: tuple[Step, ...]) -> Callable[["MachineState", int], bool]:
+    """Whether the program is known to be true at an instant."""
+    root = _compiled(spec, program)
+    return lambda state, at: bool(root(state, at, 0))
+
+
 def _compiled(spec: "MachineSpec", program: tuple[Step, ...]) -> Node:
     stack: list[Node] = []
     for name, operand in program:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shared.domain.alarms.occurrences import settle
-from shared.domain.alarms.plan import FigureRow, memory_of, thresholds
+from shared.domain.alarms.plan import FigureRow, Row, memory_of, thresholds
 from shared.domain.alarms.rules import Limit
 from shared.domain.effects import Effect, Health, OeeMeasured, ViolationRecorded
 from shared.domain.inputs import Reading
@@ -14,15 +14,15 @@ _FIGURES_EVERY_MS = 60_000
 """OEE is measured once a minute."""
 
 
-def evaluate(turn: Turn, column: int, value: float, *, at: int, previous_at: int) -> None:
-    """Judge a new current value of one signal by every rule that watches it.
+def evaluate(turn: Turn, rows: Sequence[Row], value: float, *, at: int, previous_at: int) -> None:
+    """Judge a new current value of one signal by rules that watch it.
 
     `previous_at` is the signal's sample before: no delay runs through a gap longer than the
     spec's silence, it starts again behind it.
     """
     state = turn.state
     occurred = state.alarms
-    for rule, channel, sign, trip, clear in turn.spec.watch.by_column[column]:
+    for rule, channel, sign, trip, clear in rows:
         x = value if channel is None else channel(state, value, at, previous_at)
         if x is None:
             continue

@@ -39,7 +39,11 @@ _TRIP, _CLEAR = 0.75, 0.25
 @dataclass(frozen=True, slots=True)
 class Plan:
     by_column: tuple[tuple[Row, ...], ...]
-    """Judged with each new current value of the signal."""
+    """Judged with each new current value of the signal that leaves the quiet band."""
+    restless: tuple[tuple[Row, ...], ...]
+    """Those of them that no band keeps quiet: judged with every value."""
+    columns: dict[str, int]
+    """Rule -> the column that it watches."""
     per_reading: tuple[ReadingRow, ...]
     """Judged once all of a reading is current; what refers to another alarm comes behind it."""
     scores: tuple[FigureRow, ...]
@@ -95,9 +99,15 @@ def plan(spec: "MachineSpec") -> Plan:
             case rules.Oee(figure=figure):
                 figures.append((rule, figure, *thresholds(rule)))
             case rules.Expression(program=program):
-                per_reading[rule.rule_id] = (rule, _expression(spec, program), *thresholds(rule))
+                per_reading[rule.rule_id] = (
+                    rule,
+                    _expression(spec, rule.rule_id, program),
+                    *thresholds(rule),
+                )
     return Plan(
         by_column=tuple(map(tuple, columns)),
+        restless=tuple(tuple(row for row in rows if rules.quiet_band(row[0]) is None) for rows in columns),
+        columns={row[0].rule_id: column for column, rows in enumerate(columns) for row in rows},
         per_reading=tuple(per_reading[name] for name in _in_order(per_reading.values())),
         scores=tuple(scores),
         figures=tuple(figures),
@@ -241,10 +251,13 @@ def _in_state(condition: rules.InState) -> ReadingChannel:
     return channel
 
 
-def _expression(spec: "MachineSpec", program: tuple[rules.Step, ...]) -> ReadingChannel:
-    condition = expressions.condition(spec, program)
+def _expression(spec: "MachineSpec", rule_id: str, program: tuple[rules.Step, ...]) -> ReadingChannel:
+    """What is within the deadband matters only to an alarm that there is."""
+    holds, condition = expressions.holds(spec, program), expressions.condition(spec, program)
 
     def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
+        if rule_id not in state.alarms:
+            return HOLDS if holds(state, at) else HOLDS_NOT
         truth = condition(state, at)
         return UNKNOWN if truth is None else truth
 
