@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from functions.principal import Role
 from local.backend import Backend
 from local.home import Home
 from tests.infra.bicep_text import INFRA, ROOT
+from tests.ingestion import ingestion
 
 HOOKS = INFRA / "hooks"
 SCRIPTS = sorted(HOOKS.glob("*.sh"))
@@ -178,19 +179,39 @@ def test_the_first_device_gets_a_certificate_that_tls_takes(tmp_path: Path) -> N
     assert key.stat().st_mode & 0o077 == 0
 
 
+@pytest.fixture(scope="module")
+def insights() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    with ingestion() as insights:
+        yield insights
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Path]:
+async def home(
+    tmp_path_factory: pytest.TempPathFactory, insights: tuple[str, list[dict[str, Any]]]
+) -> AsyncGenerator[Path]:
     home = Home.at(tmp_path_factory.mktemp("smoke"))
-    async with Backend(home, factory=ROOT / "factories" / "smart-factory.yaml", ports_from=0):
+    told = {"APPLICATIONINSIGHTS_CONNECTION_STRING": insights[0]}
+    factory = ROOT / "factories" / "smart-factory.yaml"
+    async with Backend(home, factory=factory, ports_from=0, environment=told):
         yield home.path
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_smoke_test_finds_its_reading_on_twin_and_api(home: Path) -> None:
+async def test_the_smoke_test_finds_its_reading_on_twin_and_api_and_its_trace_in_application_insights(
+    home: Path, insights: tuple[str, list[dict[str, Any]]]
+) -> None:
     program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
     ran = await asyncio.to_thread(run, program)
     assert ran.returncode == 0, ran.stderr
     assert "a reading of LINE-1-CNC-1 was on twin and API after" in ran.stdout
+    traces: dict[str, set[str]] = {}
+    async with asyncio.timeout(60):
+        while not any({"ingest", "commit"} <= names for names in traces.values()):
+            await asyncio.sleep(0.2)
+            for item in list(insights[1]):
+                if item["data"]["baseType"] == "RemoteDependencyData":
+                    name = item["data"]["baseData"]["name"]
+                    traces.setdefault(item["tags"]["ai.operation.id"], set()).add(name)
 
 
 @pytest.mark.asyncio(loop_scope="module")
