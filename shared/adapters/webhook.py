@@ -7,7 +7,6 @@ import aiohttp
 
 from shared.ports import Refused, Unavailable
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -15,11 +14,12 @@ class HttpWebhook:
     """Posts to addresses. 4xx is final, but for time-outs and throttling. Redirects are not followed:
     a signed message is for the one whom it was addressed to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout_s: float = 10.0) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._session = aiohttp.ClientSession(timeout=self._timeout)
         return self
 
     async def __aexit__(

@@ -180,7 +180,7 @@ class World:
 
 @pytest_asyncio.fixture
 async def world() -> AsyncGenerator[World]:
-    async with Inbox() as inbox, HttpWebhook() as web:
+    async with Inbox() as inbox, HttpWebhook(timeout_s=150) as web:
         yield World(inbox, web)
 
 
