@@ -90,9 +90,9 @@ writes into it), every event, and what a subscriber received are compared.
 
 ## OEE is what happened
 
-{plant_count} simulated plants with faults of every kind, {machine_count} machines, {late_count:,} late readings:
-units, stops and late counts are those that were delivered, and for the {undistorted_count} machines of which
-everything was delivered in time, times and OEE are the true ones. Differences: **{plant_differences}**.
+{plant_count} simulated plants with all faults: {machine_count} machines, {late_count:,} late readings.
+Units, stops and late counts are those that were delivered. Of {undistorted_count} machines everything was
+delivered in time: their times and OEE are the true ones. Differences: **{plant_differences}**.
 
 ## Sinks that are away (law 6)
 

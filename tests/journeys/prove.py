@@ -1,7 +1,8 @@
 """What is too long for the suite: `make prove` runs it and writes docs/proof.md with what came out.
 
 Many kills over several recordings (law 4), the laws over thousands of random histories
-(`--hypothesis-profile=thorough`), OEE of simulated plants against what happened in them, and sinks that are away (law 6). Ends with 1 if anything differs.
+(`--hypothesis-profile=thorough`), OEE of simulated
+plants against what happened in them, and sinks that are away (law 6). Ends with 1 if anything differs.
 """
 
 import argparse
