@@ -479,7 +479,7 @@ async def test_the_store_being_away_is_503_for_everything(api: Api) -> None:
     path = {"machineId": CNC, "alarmId": f"{CNC}:1", "device": "D", "day": "20260309", "id": "x"} | {
         "ruleId": "hot",
         "bucketId": f"{CNC}:2026-03-09.early",
-        "workOrderId": "WO-1",
+        "workOrderId": f"{CNC}:1",
     }
     for route in ROUTES:
         params = PARAMETERS.get(route.name, {})
