@@ -131,6 +131,8 @@ PARAMETERS = {
     "alarm_statistics": {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"},
 }
 BODIES: dict[str, dict[str, Any]] = {
+    "open_work_order": {"component": "spindle"},
+    "record_maintenance": {"component": "spindle"},
     "query_graph": {"query": "SELECT * FROM DIGITALTWINS"},
     "acknowledge_alarms": {"alarmIds": [f"{CNC}:1"]},
     "comment_alarm": {"comment": "seen"},
