@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from local.backend import Backend
+from shared.state_document import unpack
 from local.home import Home
 from tests.journeys.recording import START, Recorded, feed
 from tests.journeys.sink import EventSink
@@ -104,6 +105,8 @@ async def _collect(backend: Backend, outcome: Outcome) -> None:
             if document.get("type") != "outbox":
                 key = f"{container}/{document.get('machineId')}/{_one_hub(document['id'])}"
                 plain = {name: value for name, value in document.items() if not name.startswith("_")}
+                if document.get("type") == "state":
+                    plain["data"] = unpack(document)
                 outcome.documents[key] = _one_hub(plain)
     outcome.outbox = await outbox_events(backend)
 
