@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 
 from local.backend import Backend
-from shared.state_document import unpack
 from local.home import Home
+from shared.state_document import unpack
 from tests.journeys.recording import START, Recorded, feed
 from tests.journeys.sink import EventSink
 from tests.journeys.storm import Storm, messages_read
