@@ -39,7 +39,7 @@ def follow(turn: Turn, binding: ModelBinding, health: Health, task: Task | None)
         component = task.component if task is not None else ""
         if call is None:
             call = Call(
-                call_id=f"{turn.state.machine_id}:{turn.state.effect_count + 1}",
+                call_id=f"{turn.state.machine_id}:{binding.model}:{health.at}",
                 model=binding.model,
                 version=health.version,
                 component=component,
@@ -74,7 +74,7 @@ def judge(turn: Turn, done: Maintained) -> None:
                 outcome = "falseCall" if done.finding == "nothing" else "unknown"
                 _judged(turn, call, outcome, at=done.at, why=why)
         elif done.finding == "failed":
-            call_id = f"{turn.state.machine_id}:{turn.state.effect_count + 1}"
+            call_id = f"{turn.state.machine_id}:{binding.model}:{done.command_id}"
             missed = Call(call_id, binding.model, binding.version, done.component, None, None)
             _judged(turn, missed, "missed", at=done.at, why=_missed(turn, binding, why))
 

@@ -62,7 +62,8 @@ class Call:
     """
 
     call_id: str
-    """`machine:n`."""
+    """From the machine, the model and event time (or the command that found it missed): whatever the
+    order of arrival, the same call has the same name."""
     model: str
     version: str
     component: str
