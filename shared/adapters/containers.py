@@ -76,7 +76,7 @@ CONTAINERS = (
     Container("specs", "/siteId", ("type", "version")),
     Container("late", "/machineId", ("shiftId", "at"), PER_DOCUMENT),
     Container("quarantine", "/deviceDay", ("device", "machineId", "reason", "arrivedAt"), PER_DOCUMENT),
-    Container("deliveries", "/alarmId", ("type", "outcome", "at", "dueAt"), PER_DOCUMENT),
+    Container("deliveries", "/alarmId", ("type", "outcome", "at", "dueAt", "open"), PER_DOCUMENT),
     Container("leases", "/id", None),
 )
 """Everything Millwright keeps. `leases` belongs to the Functions host's change feed triggers, and to notes

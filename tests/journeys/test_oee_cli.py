@@ -13,7 +13,7 @@ from shared.adapters.containers import ensure
 from shared.adapters.cosmos import cosmos_client
 from shared.ports import Upsert
 from tests.backend import Plant
-from tests.journeys.test_millwright_cli import launch, millwright
+from tests.journeys.test_millwright_cli import launch, millwright, process
 from tests.local_cloud.conftest import ServiceProcess
 from tests.shell.test_api import CNC, sent
 from tests.shell.test_api_oee import EARLY, TWO_DAYS
@@ -45,10 +45,11 @@ def shop(launch: Callable[..., ServiceProcess], tmp_path_factory: pytest.TempPat
 
 
 def test_a_shift_is_explained_in_tables_and_pictures(shop: Path, tmp_path: Path) -> None:
-    ran = millwright("oee", "explain", CNC, EARLY, "--local", shop, "--pictures", tmp_path)
-    assert ran.code == 0, ran.err
+    running = process("oee", "explain", CNC, EARLY, "--local", shop, "--pictures", tmp_path, COLUMNS="200")
+    out, err = running.communicate(timeout=120)
+    assert running.returncode == 0, err
     for words in ("2000 + 40 + 0", "E-STOP", "CHANGEOVER", "530 gear x 10000 ms", "equal"):
-        assert words in ran.out
+        assert words in out
     pictures = sorted(tmp_path.iterdir())
     assert [one.name.split(".")[-2] for one in pictures] == ["losses", "pareto", "timeline"]
     for one in pictures:

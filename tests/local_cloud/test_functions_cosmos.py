@@ -70,7 +70,10 @@ async def test_changes_are_delivered_in_pages_and_each_function_keeps_its_own_po
     second.stop()
     await write(machines, "while nobody ran")
     third = host()
-    await until(lambda: "while nobody ran" in ids(record), "the change made while no host ran")
+    await until(
+        lambda: all("while nobody ran" in ids(record, kind) for kind in ("feed", "other_feed")),
+        "the change made while no host ran",
+    )
     third.kill()
     assert ids(record).count("m0") == 1
     assert set(ids(record)) == set(ids(record, "other_feed"))
