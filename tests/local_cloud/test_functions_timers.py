@@ -1,5 +1,6 @@
 """The timer trigger: one host at a time, missed runs, and the schedules it understands."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ async def test_one_host_ticks_another_takes_over_and_a_missed_run_is_past_due(
     second.stop()
     seen = len(ticks())
     last = ticks()[-1]
+    await until(lambda: time.time() > last["at"] + 3, "a run to be missed")
     third = host()
     await until(lambda: len(ticks()) > seen, "a tick after the stop")
     assert ticks()[seen]["past_due"]
