@@ -45,7 +45,7 @@ class Due:
     """Machines that were due."""
     ticked_count: int
     calls: int
-    """How often `tick_due` was called until nothing was due: it does at most 5,000 a call."""
+    """How often `tick_due` was called until nothing was due: it does at most 1,000 a call."""
     longest_call_s: float
     ticks_per_s: float
     cpu_ms_per_tick: float

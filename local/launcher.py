@@ -109,11 +109,6 @@ class LocalCloud:
         self._unwatch(name)
         await self.processes[name].kill()
 
-    async def halt(self, name: str) -> None:
-        """Ctrl-C; it stays down until `start`."""
-        self._unwatch(name)
-        await self.processes[name].stop()
-
     async def start(self, name: str) -> None:
         """Start an instance that is down, on its former ports."""
         await self.processes[name].start()

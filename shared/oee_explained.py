@@ -15,9 +15,6 @@ from shared.oee_grains import Scope, item
 from shared.oee_ledger import LedgerPage, shift
 from shared.ports import Document, Documents
 
-_SUMMED_ONLY = frozenset({"flags", "reset_count"})
-"""A line's flags and resets are of all its machines, also where its OEE is that of one."""
-
 
 async def explained(documents: Documents, scope: Scope, shift_id: str) -> Document | None:
     """The explanation of a scope's shift; None when there is no such shift."""

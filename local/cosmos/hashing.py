@@ -55,7 +55,7 @@ def murmur3_128(data: bytes) -> bytes:
     return struct.pack("<QQ", h1, h2)
 
 
-def _encode(component: Component) -> bytes:
+def encode(component: Component, *, end_of_text: bytes = b"\xff") -> bytes:
     """Type marker and value, as the service hashes them; every number is a double."""
     match component:
         case Undefined():
@@ -67,7 +67,7 @@ def _encode(component: Component) -> bytes:
         case int() | float():
             return b"\x05" + struct.pack("<d", component)
         case str():
-            return b"\x08" + component.encode() + b"\xff"
+            return b"\x08" + component.encode() + end_of_text
 
 
 def _position(data: bytes) -> str:
@@ -92,4 +92,4 @@ def effective_partition_key(components: tuple[Component, ...], *, multi_hash: bo
     >>> effective_partition_key(("machine-1",), multi_hash=False)
     '3F40E7A89CA5077C535BD8E978012392'
     """
-    return _cached(tuple(_encode(one) for one in components), multi_hash)
+    return _cached(tuple(encode(one) for one in components), multi_hash)

@@ -7,7 +7,7 @@ both in an order-preserving binary form written in hexadecimal.
 import struct
 from typing import Final
 
-from local.cosmos.hashing import Component
+from local.cosmos.hashing import Component, encode
 from local.cosmos.json_types import Undefined
 
 MOST_CHARACTERS: Final = 100
@@ -48,27 +48,13 @@ def effective_partition_key_v1(component: Component) -> str:
     """
     if isinstance(component, str):
         component = component[:MOST_CHARACTERS]
-    hashed = murmur3_32(_for_hashing(component))
+    hashed = murmur3_32(encode(component, end_of_text=b"\x00"))
     return (_binary(float(hashed)) + _binary(component)).hex().upper()
 
 
 def hash_bound(hashed: int) -> str:
     """Where in the key space the values of that hash begin."""
     return _binary(float(hashed)).hex().upper()
-
-
-def _for_hashing(component: Component) -> bytes:
-    match component:
-        case Undefined():
-            return b"\x00"
-        case None:
-            return b"\x01"
-        case bool():
-            return b"\x03" if component else b"\x02"
-        case int() | float():
-            return b"\x05" + struct.pack("<d", component)
-        case str():
-            return b"\x08" + component.encode() + b"\x00"
 
 
 def _binary(component: Component) -> bytes:

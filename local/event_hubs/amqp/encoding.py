@@ -7,8 +7,6 @@ from uuid import UUID
 
 from local.event_hubs.amqp import types as t
 
-_LONG_RANGE = range(-(2**63), 2**63)
-
 
 def encode(value: t.Value) -> bytes:
     """The encoding of one value. A plain int is a long, a plain float a double.
