@@ -190,7 +190,7 @@ class AlarmSummary(Contract):
 
 
 class Machine(OfMachine):
-    """A machine as it is now. Measurements are at most 10 s behind, everything else is current."""
+    """A machine as it is now. Measurements, OEE and health are at most 30 s behind, all else is current."""
 
     machine_class: str = Field(alias="class")
     version: Annotated[int, Field(ge=1, description="Grows with every change.")]
