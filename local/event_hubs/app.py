@@ -108,7 +108,10 @@ class EventHubs:
             for client in list(self._clients.values()):
                 client.expire()
             try:
-                store.prune(int((self._clock() - self._retention_s) * 1000))
+                more = store.prune(int((self._clock() - self._retention_s) * 1000))
+                while more:
+                    await asyncio.sleep(0)
+                    more = store.prune(int((self._clock() - self._retention_s) * 1000))
             except sqlite3.Error:  # a full disk, say: nothing was removed, the next turn tries again
                 _LOGGER.warning("event-hubs: could not remove old events", exc_info=True)
 

@@ -10,6 +10,10 @@ WAL_SOFT_BYTES = 8 * 1024 * 1024
 WAL_HARD_BYTES = 64 * 1024 * 1024
 """Log size at which the loop itself finishes the checkpoint, so that the log starts over."""
 
+PAGE_BYTES = 8192
+PAGES_PER_CHUNK = 2
+"""Pages that a commit logs beside the events: the end of the last one, and the partition's counters."""
+
 SEQUENCE_BITS = 40
 """A chunk's row id is its partition's row id, shifted, and its first sequence number."""
 
@@ -50,7 +54,7 @@ CREATE TABLE IF NOT EXISTS doomed (partition_id INTEGER PRIMARY KEY);
 def connect(path: Path) -> sqlite3.Connection:
     """Open (or make) the database. Transactions are explicit: BEGIN ... COMMIT."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA page_size = 8192")
+    database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute("PRAGMA wal_autocheckpoint = 0")

@@ -103,11 +103,20 @@ class Tails:
         self._order.append((partition, chunk))
         self._size += _weight(chunk)
         while self._size > self._limit and len(self._order) > 1:
-            owner, oldest = self._order.popleft()
-            self._size -= _weight(oldest)
-            if owner.tail and owner.tail[0] is oldest:
-                owner.tail.popleft()
+            self._forget_oldest()
+
+    def forget_removed(self) -> None:
+        """Let go of the oldest events as far as retention has removed them."""
+        while self._order and self._order[0][1].first_sequence < self._order[0][0].begin_sequence:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        owner, oldest = self._order.popleft()
+        self._size -= _weight(oldest)
+        if owner.tail and owner.tail[0] is oldest:
+            owner.tail.popleft()
 
 
 def _weight(chunk: Chunk) -> int:
-    return len(chunk.body) + 40 * len(chunk.ends) + 200
+    """Bytes of memory: the events, a number and its place in a list for each, and the objects around them."""
+    return len(chunk.body) + 40 * len(chunk.ends) + 500

@@ -1,4 +1,4 @@
-"""Removing events: those past retention, and those of deleted hubs, a few rows at a time."""
+"""Removing events: those past retention, and those of deleted hubs, in slices that delay no request."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from local.event_hubs.database import SEQUENCE_BITS, Transaction
 from local.event_hubs.partition import Partition
 
+SLICE = 200
+"""Chunks that are removed in one transaction."""
+
 
 def prune(
-    database: sqlite3.Connection, partitions: Iterable[Partition], older_than_ms: int, limit: int = 200
-) -> None:
-    """Remove at most `limit` chunks that are past retention, or of deleted hubs."""
+    database: sqlite3.Connection, partitions: Iterable[Partition], older_than_ms: int, limit: int = SLICE
+) -> bool:
+    """Remove at most `limit` chunks past retention, or of deleted hubs; True if there may be more."""
     begins: dict[Partition, int] = {}
     with Transaction(database):
         for partition in partitions:
@@ -22,8 +25,7 @@ def prune(
             limit -= _prune_doomed(database, partition_id, limit)
     for partition, begin in begins.items():
         partition.begin_sequence = begin
-        while partition.tail and partition.tail[0].first_sequence < begin:
-            partition.tail.popleft()
+    return limit <= 0
 
 
 def _prune_partition(

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.event_hubs.amqp.errors import AmqpError
-from local.event_hubs.database import SEQUENCE_BITS, Checkpointer, Transaction, connect
+from local.event_hubs.database import (
+    PAGE_BYTES,
+    PAGES_PER_CHUNK,
+    SEQUENCE_BITS,
+    Checkpointer,
+    Transaction,
+    connect,
+)
 from local.event_hubs.errors import entity_not_found, not_persisted
 from local.event_hubs.events import Batch, stamp
 from local.event_hubs.pages import Pages
@@ -148,9 +155,10 @@ class Store:
         for sender in list(hub.senders):
             sender.on_hub_deleted()
         for partition in hub.partitions:
-            partition.tail.clear()
+            partition.begin_sequence = partition.next_sequence
             for listener in list(partition.listeners):
                 listener.on_hub_deleted()
+        self._tails.forget_removed()
         return True
 
     def _load(self) -> Iterable[Hub]:
@@ -256,15 +264,18 @@ class Store:
                     partition.row_id,
                 ),
             )
-            size += len(chunk.body) + 4 * len(lengths) + 100
+            size += len(chunk.body) + 4 * len(lengths) + PAGES_PER_CHUNK * PAGE_BYTES
             blocks = sum(-(-length // BILLING_BLOCK) for length in lengths)
             self._meter.add("ingress_events_64kb", blocks)
             self._meter.add("ingress_bytes", len(chunk.body))
         return size
 
-    def prune(self, older_than_ms: int) -> None:
-        """Remove some of what is past retention, or of deleted hubs. Called about once a second."""
-        prune(self._database, [p for hub in self._hubs.values() for p in hub.partitions], older_than_ms)
+    def prune(self, older_than_ms: int) -> bool:
+        """Remove some of what is past retention, or of deleted hubs; True if there may be more."""
+        partitions = [partition for hub in self._hubs.values() for partition in hub.partitions]
+        more = prune(self._database, partitions, older_than_ms)
+        self._tails.forget_removed()
+        return more
 
     async def close(self) -> None:
         """Commit what is queued and close the file."""
