@@ -41,6 +41,10 @@ class _Shown:
     trusted_until: float = float("inf")
 
 
+type _Edit = tuple[_Shown, list[Document]]
+"""The operations that change one property, and the part that it belongs to."""
+
+
 class TwinRelay:
     """Keeps twins equal to their documents.
 
@@ -104,7 +108,7 @@ class TwinRelay:
         projected = projection(document)
         assert projected is not None
         self._shown.pop(_key(projected), None)
-        await self._show(projected)
+        await self._show([projected])
 
     async def _all(self, items: Iterator[list[Projection]]) -> None:
         """A few twins at once. After a failure nothing new is begun; it is raised at the end."""
@@ -115,8 +119,7 @@ class TwinRelay:
                 if failures:
                     return
                 try:
-                    for part in parts:
-                        await self._show(part)
+                    await self._show(parts)
                 except Unavailable as exc:
                     failures.append(exc)
 
@@ -124,23 +127,29 @@ class TwinRelay:
         if failures:
             raise failures[0]
 
-    async def _show(self, projected: Projection) -> None:
+    async def _show(self, parts: Sequence[Projection]) -> None:
+        """What several documents say about one twin, in one patch."""
+        twin_id = parts[0].twin_id
         for _ in range(_CONFLICTS_BORNE):
-            shown = await self._learn(projected)
-            if not shown.exists or projected.version <= shown.version:
-                return
-            groups = self._changes(shown, projected)
+            due = [
+                (shown, part)
+                for part in parts
+                if (shown := await self._learn(part)).exists and part.version > shown.version
+            ]
+            edits = [(shown, steps) for shown, part in due for steps in self._changes(shown, part)]
             try:
-                if groups:
-                    await self._send(projected.twin_id, shown, groups)
+                if edits:
+                    await self._send(twin_id, edits)
             except Conflict:
-                shown.trusted_until = self._clock()
-                projected = await self._newest(projected)
+                for shown, _ in due:
+                    shown.trusted_until = self._clock()
+                parts = [await self._newest(part) for _, part in due]
                 continue
-            if shown.exists:
-                shown.version = projected.version
+            for shown, part in due:
+                if shown.exists:
+                    shown.version = part.version
             return
-        raise Unavailable(f"twin {projected.twin_id} is written by somebody else all the time")
+        raise Unavailable(f"twin {twin_id} is written by somebody else all the time")
 
     async def _newest(self, projected: Projection) -> Projection:
         """What the document says now: another worker may have shown a later one already."""
@@ -161,42 +170,45 @@ class TwinRelay:
         twin = await self._twins.get(projected.twin_id)
         shown = self._shown[key] = _Shown(before.version if before is not None else ())
         if twin is None:
-            await self._miss(projected.twin_id, shown)
+            await self._miss(projected.twin_id, [shown])
         else:
             self._etags[projected.twin_id] = twin.get("$etag", "")
             shown.known = owned(twin, projected.optional | projected.wanted.keys())
         return shown
 
-    async def _send(self, twin_id: str, shown: _Shown, groups: list[list[Document]]) -> None:
+    async def _send(self, twin_id: str, edits: Sequence[_Edit]) -> None:
         """One patch; if it is refused, halves of it, down to the property at fault."""
         await self._twin_pace.turn(twin_id)
         await self._pace.turn()
         try:
-            steps = [step for group in groups for step in group]
+            steps = [step for _, group in edits for step in group]
             left = await self._twins.patch(twin_id, steps, etag=self._etags.get(twin_id) or None)
             self._etags[twin_id] = left or ""
         except Refused as exc:
-            if len(groups) == 1:
-                await self._refuse(twin_id, shown, groups[0][0]["path"], exc)
+            if len(edits) == 1:
+                [(shown, group)] = edits
+                await self._refuse(twin_id, shown, group[0]["path"], exc)
             elif await self._twins.get(twin_id) is None:
-                await self._miss(twin_id, shown)
+                await self._miss(twin_id, [shown for shown, _ in edits])
             else:
-                middle = len(groups) // 2
-                await self._send(twin_id, shown, groups[:middle])
-                await self._send(twin_id, shown, groups[middle:])
+                middle = len(edits) // 2
+                await self._send(twin_id, edits[:middle])
+                await self._send(twin_id, edits[middle:])
             return
         except Unavailable:
-            shown.trusted_until = self._clock()
+            for shown, _ in edits:
+                shown.trusted_until = self._clock()
             raise
-        for step in (group[0] for group in groups):
+        for shown, (step, *_) in edits:
             if step["op"] == "remove":
                 shown.known.pop(step["path"], None)
             else:
                 shown.known[step["path"]] = step["value"]
 
-    async def _miss(self, twin_id: str, shown: _Shown) -> None:
-        shown.exists = False
-        shown.trusted_until = self._clock() + _MISSING_FOR_S
+    async def _miss(self, twin_id: str, parts: Sequence[_Shown]) -> None:
+        for shown in parts:
+            shown.exists = False
+            shown.trusted_until = self._clock() + _MISSING_FOR_S
         await self._record(twin_id, "the twin does not exist: run `millwright factory apply`")
 
     async def _refuse(self, twin_id: str, shown: _Shown, pointer: str, exc: Refused) -> None:

@@ -240,6 +240,7 @@ async def test_scopes_twins_show_the_shift_that_began_last_and_the_machines_and_
     }
     status = {"type": "status", "level": "line", "scopeId": "LINE-1", "version": 3, **below}
     await relay(early, {**status, "alarms": alarms(3, 1, "high")})
+    assert len(relay.twins.patches) == 1, "what two documents say about one twin is one patch"
     await relay({**late, "oee": None})
     await relay({**early, "version": 10, "final": True})
     shown = relay.twins.twins["LINE-1"]
