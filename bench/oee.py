@@ -17,7 +17,7 @@ from bench.cosmos import server
 from shared import oee_grains, queries
 from shared.adapters.containers import ensure
 from shared.adapters.cosmos import CosmosDocuments, cosmos_client
-from shared.domain.effects import MadeElements, OeeElements
+from shared.domain.elements import MadeElements, OeeElements
 from shared.domain.packml import TimeCategory
 from shared.instants import iso
 from shared.oee_documents import bucket_document, oee_ratios

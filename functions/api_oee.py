@@ -11,7 +11,7 @@ from functions.http import Answer, Call, Problem, Route
 from functions.principal import Role
 from shared import oee_grains, queries
 from shared.contracts import http
-from shared.domain.effects import OeeElements
+from shared.domain.elements import OeeElements
 from shared.instants import instant, iso
 from shared.oee_explained import explained
 from shared.oee_grains import DAY_MS, Asked, Scope

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.domain.effects import MadeElements, OeeElements
+from shared.domain.elements import MadeElements, OeeElements
 from shared.domain.kpi import Indicators, indicators
 from shared.domain.losses import pareto, waterfall
 from shared.domain.oee import band, kpis

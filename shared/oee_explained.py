@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from shared.commit import MACHINES
-from shared.domain.effects import Interval, OeeElements
+from shared.domain.elements import Interval, OeeElements
 from shared.domain.kpi import indicators, nothing, total
 from shared.domain.oee_parts import measures, rest_of
 from shared.domain.packml import TimeCategory

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from shared.commit import MACHINES
 from shared.contracts.spec_documents import MachinePart, SiteDocument
 from shared.domain import oee_parts
-from shared.domain.effects import OeeElements
+from shared.domain.elements import OeeElements
 from shared.domain.kpi import total
 from shared.domain.ledger import HOUR_MS
 from shared.domain.spec import Bands

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shared.commit import MACHINES
-from shared.domain.effects import Interval, OeeElements
+from shared.domain.elements import Interval, OeeElements
 from shared.domain.oee_parts import is_negative, rest_of
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.instants import instant

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from shared.domain.advance import advance, initial, next_due_at
-from shared.domain.effects import Effect, OeeElements, OeeMeasured, TwinChanged
+from shared.domain.effects import Effect, OeeMeasured, TwinChanged
+from shared.domain.elements import OeeElements
 from shared.domain.inputs import Input, Position, Tick
 from shared.domain.spec import MachineSpec
 from tests.plants import DAY, SPEC

@@ -1,7 +1,8 @@
 """Where a machine's time goes: calendar, categories, shifts (ISO 22400-2)."""
 
 from shared.domain.calendar import segment_at
-from shared.domain.effects import GapClosed, OeeElements, OeeMeasured
+from shared.domain.effects import GapClosed, OeeMeasured
+from shared.domain.elements import OeeElements
 from shared.domain.ledger import HOUR_MS, close_page, closed_elements, enter_interval, turn_page
 from shared.domain.packml import TimeCategory, category
 from shared.domain.state import Bucket, Fold, Part

@@ -8,9 +8,10 @@ border falls into is counted on the shift of return and flagged there: nobody kn
 from shared.domain.accounting import enter, settle_pending, spent_on
 from shared.domain.calendar import segment_at
 from shared.domain.counters import COUNTED, Step, step
-from shared.domain.ledger import flag, made_of, turn_page
+from shared.domain.ledger import turn_page
 from shared.domain.packml import TimeCategory
 from shared.domain.state import Fold, Held, Page, Part
+from shared.domain.sums import entry_of, flag
 from shared.domain.turn import Turn
 
 _REJECT_REASONS_MAX = 64
@@ -112,7 +113,7 @@ def _take(turn: Turn, page: Page, at: int, *, good: int, reject: int, rework: in
     sums.good_count += good
     sums.reject_count += reject
     sums.rework_count += rework
-    made = made_of(page, ran.product, ran.order)
+    made = entry_of(page.sums, ran.product, ran.order)
     made.good_count += good
     made.reject_count += reject
     made.rework_count += rework

@@ -4,11 +4,13 @@ An effect that becomes a document or an event carries `n`, its number in the mac
 `machine:n` is the event's id, so a repeated run of the same inputs publishes the same ids.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from shared.domain.elements import Interval, OeeElements
 from shared.domain.inputs import Reading
 from shared.domain.maintenance.records import Call, Task, WorkOrder
 from shared.domain.packml import PackMLState, TimeCategory
+from shared.domain.stop_records import Stop, StopPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,64 +48,6 @@ class Alarm:
     """Shelved until then."""
     nuisance: str | None = None
     """`chattering` or `repeating`, once found out."""
-
-
-type Interval = tuple[int, int, TimeCategory, PackMLState, str | None, str, str, bool]
-"""(start, end, category, state, reason, product, order, whether a failure begins with it)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MadeElements:
-    """What was made of one product for one order."""
-
-    product: str
-    order: str
-    production_ms: int
-    good_count: int
-    reject_count: int
-    rework_count: int
-    ideal_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class OeeElements:
-    """The summable parts of OEE for one machine and stretch of time. KPIs are derived, never stored apart."""
-
-    shift_id: str
-    start: int
-    end: int
-    times_ms: dict[TimeCategory, int]
-    """Partition of [start, measured_at)."""
-    measured_at: int
-    good_count: int
-    reject_count: int
-    ideal_ms: int
-    """Units made times the ideal cycle time of their product."""
-    unpriced_count: int
-    """Units of products without an ideal cycle time: effectiveness is then unknown."""
-    reset_count: int
-    late_count: int
-    final: bool
-    rejects: dict[str, int]
-    rework_count: int = 0
-    """Units to be worked again: neither good nor scrap. PQ = good + reject + rework."""
-    ideal_good_ms: int = 0
-    """The good units' part of `ideal_ms`."""
-    startup_count: int = 0
-    """Rejects soon after a stop, counted in `reject_count` as well."""
-    startup_ideal_ms: int = 0
-    failure_count: int = 0
-    """Unplanned stops that began, minor ones left out."""
-    corrective_ms: int = 0
-    preventive_ms: int = 0
-    """Time in stop reasons that are maintenance."""
-    losses_ms: dict[str, int] = field(default_factory=dict[str, int])
-    """`category/reason` -> time; `category/` without a reason."""
-    flags: dict[str, int] = field(default_factory=dict[str, int])
-    """What was wrong with the data -> how often, or how many units."""
-    made: tuple[MadeElements, ...] = ()
-    version: int = 1
-    """Grows when a closed bucket changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +221,22 @@ class StopEnded:
     at: int
     category: TimeCategory
     reason: str | None
+    parts: tuple[StopPart, ...] = ()
+    continues: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopClassified:
+    """An operator said why a machine stood, cut its stop in two, or joined stops."""
+
+    n: int
+    action: str
+    """`classified`, `split` or `merged`."""
+    before: Stop
+    stop: Stop
+    who: str
+    at: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +245,8 @@ class OeeMeasured:
 
     n: int
     elements: OeeElements
+    restated: bool = False
+    """It was final before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +258,8 @@ class PageClosed:
 
     elements: OeeElements
     intervals: tuple[Interval, ...]
+    recorded: tuple[Interval, ...] | None = None
+    """What the machine said, where an operator said otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,6 +412,7 @@ type Effect = (
     | Queued
     | StopStarted
     | StopEnded
+    | StopClassified
     | OeeMeasured
     | PageClosed
     | GapClosed

@@ -20,7 +20,7 @@ nothing: no ratio is made up.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.effects import OeeElements
+from shared.domain.elements import OeeElements
 from shared.domain.oee import Kpis, kpis, ratio
 from shared.domain.packml import TimeCategory
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.domain.effects import OeeElements
+from shared.domain.elements import OeeElements
 from shared.domain.packml import TimeCategory
 
 

@@ -7,10 +7,11 @@ finer grain, and the explanation of a coarser one, as true as the bucket itself.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from shared.domain.effects import Interval, MadeElements, OeeElements
+from shared.domain.elements import Interval, MadeElements, OeeElements
 from shared.domain.kpi import nothing, total
-from shared.domain.ledger import HOUR_MS, OTHERS
+from shared.domain.ledger import HOUR_MS
 from shared.domain.packml import TimeCategory
+from shared.domain.sums import OTHERS
 
 COUNTS = (
     "good_count",

@@ -2,9 +2,9 @@
 
 from shared.domain.accounting import settle_pending, spent_on
 from shared.domain.effects import StopEnded, StopStarted
-from shared.domain.ledger import flag
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.state import Held, Part
+from shared.domain.sums import flag
 from shared.domain.turn import Turn
 
 _PARTS_MAX = 16

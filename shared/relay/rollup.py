@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.alarms.life_cycle import PRIORITIES
-from shared.domain.effects import MadeElements
+from shared.domain.elements import MadeElements
 from shared.domain.kpi import nothing
 from shared.domain.kpi import total as sum_elements
-from shared.domain.ledger import OTHERS
 from shared.domain.spec import Bands
+from shared.domain.sums import OTHERS
 from shared.oee_documents import bucket_document, elements_from, oee_ratios
 from shared.ports import Document
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.effects import GapClosed, OeeElements, OeeMeasured, StopEnded, StopStarted
+from shared.domain.effects import GapClosed, OeeMeasured, StopEnded, StopStarted
+from shared.domain.elements import OeeElements
 from shared.domain.inputs import Position, Reading, SpecChanged
 from shared.domain.oee import kpis, shown_band
 from shared.domain.packml import PackMLState, TimeCategory, category

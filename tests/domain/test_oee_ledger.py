@@ -10,7 +10,8 @@ from hypothesis import given
 
 from shared.domain.calendar import segment_at
 from shared.domain.counters import Step, step
-from shared.domain.effects import OeeElements, PageClosed, StopEnded
+from shared.domain.effects import PageClosed, StopEnded
+from shared.domain.elements import OeeElements
 from shared.domain.inputs import Reading
 from shared.domain.kpi import indicators, total
 from shared.domain.losses import waterfall
