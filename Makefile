@@ -53,6 +53,14 @@ DATASET ?= $(MILLWRIGHT_DATA)/azure_pdm
 replay: setup
 	@$(RUN) python -m local replay $(DATASET) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json) $(if $(KEEP),--dir $(KEEP))
 
+# What a security scanner says of the Bicep as prod deploys it, what another says of the workflows, and whether a
+# dependency has a known weakness. Needs the package index, and the advisories at pypi.org.
+.PHONY: scan
+scan: setup
+	$(RUN) python infra/scan.py $(UV) tool run checkov@3.3.30
+	$(UV) tool run zizmor@1.32.0 --offline .github
+	$(UV) tool run pip-audit@2.10.1 --strict --requirement requirements.txt --no-deps --disable-pip
+
 # make bench, or make bench ARGS="--only fold --seconds 20"
 .PHONY: bench
 bench: setup

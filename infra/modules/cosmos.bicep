@@ -32,17 +32,13 @@ resource account 'Microsoft.DocumentDB/databaseAccounts@2026-03-15' = {
         isZoneRedundant: zoneRedundant
       }
     ]
+    // One region writes: with several, two could each believe that they hold the newest ETag.
+    enableMultipleWriteLocations: false
     // A commit is guarded by an ETag and read back by its own worker: Session is enough, and half the price of Strong.
     consistencyPolicy: {
       defaultConsistencyLevel: 'Session'
     }
-    capabilities: serverless
-      ? [
-          {
-            name: 'EnableServerless'
-          }
-        ]
-      : []
+    capabilities: serverless ? [{ name: 'EnableServerless' }] : []
     backupPolicy: {
       type: 'Continuous'
       continuousModeProperties: {
@@ -73,31 +69,18 @@ resource made 'Microsoft.DocumentDB/databaseAccounts/sqlDatabases/containers@202
     parent: database
     name: container.name
     properties: {
-      resource: union(
-        {
-          id: container.name
-          partitionKey: {
-            kind: 'Hash'
-            version: 2
-            paths: [
-              container.partitionKey
-            ]
-          }
-          indexingPolicy: container.indexingPolicy
-        },
-        contains(container, 'defaultTtl')
-          ? {
-              defaultTtl: container.defaultTtl
-            }
-          : {}
-      )
-      options: serverless
-        ? {}
-        : {
-            autoscaleSettings: {
-              maxThroughput: container.name == 'machines' ? maximumMachinesRu : 1000
-            }
-          }
+      resource: union(contains(container, 'defaultTtl') ? { defaultTtl: container.defaultTtl } : {}, {
+        id: container.name
+        partitionKey: {
+          kind: 'Hash'
+          version: 2
+          paths: [
+            container.partitionKey
+          ]
+        }
+        indexingPolicy: container.indexingPolicy
+      })
+      options: serverless ? {} : { autoscaleSettings: { maxThroughput: container.name == 'machines' ? maximumMachinesRu : 1000 } }
     }
   }
 ]
