@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import assert_never, cast
+from struct import Struct
+from typing import NamedTuple, assert_never, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
-from shared.contracts.model_card import Kind, ModelCard
+from shared.contracts.model_card import Interval, Kind, ModelCard
 from shared.domain.features import VERSION
 from shared.onnx_opsets import opsets
 from shared.onnx_runtime import RUNTIME_ERRORS, Session, open_session
@@ -42,8 +43,7 @@ class ModelFailed(Exception):
     """A model that was loaded could not answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a model says of one row."""
 
     value: float
@@ -64,6 +64,15 @@ OUTPUTS: dict[Kind, str] = {
 }
 
 
+def ends(interval: Interval, answers: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper ends of a remaining life's interval, never below 0, rounded to 6 decimals."""
+    steps = interval.steps
+    # The last step also holds beyond.
+    place = np.searchsorted([step.up_to for step in steps[:-1]], answers)
+    below, above = np.array([(step.below, step.above) for step in steps]).T
+    return np.maximum(answers - below[place], 0.0).round(6), np.maximum(answers + above[place], 0.0).round(6)
+
+
 def output_of(card: ModelCard) -> tuple[str, int]:
     """Name and width of the output that a model of this kind has."""
     width = {"failure": 2, "quality": len(card.classes)}.get(card.kind, 1)
@@ -82,6 +91,13 @@ class OnnxModel:
     highest: NDArray[np.float64]
     dispensable: NDArray[np.bool_]
     """By column: whether training rows missed it."""
+    packing: Struct
+    """Of one row's columns, as float64."""
+
+    def packed(self, rows: Sequence[Sequence[float]]) -> Rows:
+        """Rows of the right width as a matrix to be read, four times as fast as numpy makes it of tuples."""
+        content = b"".join([self.packing.pack(*row) for row in rows])
+        return np.frombuffer(content).reshape(-1, len(self.card.features))
 
     def covers(self, rows: Rows) -> list[bool]:
         """For each row, whether all its values are within the training range; what is missing, too, where
@@ -89,8 +105,8 @@ class OnnxModel:
         within = (self.lowest <= rows) & (rows <= self.highest) | (np.isnan(rows) & self.dispensable)
         return within.all(axis=1).tolist()
 
-    def outputs(self, rows: ArrayLike) -> list[list[float]]:
-        """The model's output per row, rounded to 6 decimals (may be NaN); one run for all rows.
+    def outputs(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """The model's output, one line a row, rounded to 6 decimals (may be NaN); one run for all rows.
 
         Raises ModelFailed when the runtime does, or when the answer has another shape.
         """
@@ -109,12 +125,29 @@ class OnnxModel:
                 f"{self.card.name} {self.card.version}: answers {type(answer)} of a wrong shape"
             )
         # float64 first: rounding in float32 would leave the digits of the nearest float32.
-        columns = cast("NDArray[np.float32]", answer).astype(np.float64)
-        return [[round(value, 6) for value in row] for row in columns.tolist()]
+        return cast("NDArray[np.float32]", answer).astype(np.float64).round(6)
 
     def answers(self, rows: ArrayLike) -> list[Answer]:
         """What the model says of each row, as its kind is to be read. Raises as `outputs` does."""
-        return [_answer(self.card, output) for output in self.outputs(rows)]
+        output = self.outputs(rows)
+        match self.card.kind:
+            case "failure" | "anomaly":
+                return [Answer(value) for value in output[:, -1].tolist()]
+            case "quality":
+                best: list[int] = output.argmax(axis=1).tolist()
+                names = [self.card.classes[one] for one in best]
+                return [
+                    Answer(value, label=name)
+                    for value, name in zip(output.max(axis=1).tolist(), names, strict=True)
+                ]
+            case "remaining-life":
+                values = np.maximum(output[:, 0], 0.0)
+                if self.card.interval is None:
+                    return [Answer(value) for value in values.tolist()]
+                low, high = (end.tolist() for end in ends(self.card.interval, values))
+                return [Answer(*one) for one in zip(values.tolist(), low, high, strict=True)]
+            case _:
+                assert_never(self.card.kind)
 
 
 def load(folder: Path, name: str, version: str) -> OnnxModel:
@@ -156,6 +189,7 @@ def load(folder: Path, name: str, version: str) -> OnnxModel:
         lowest=np.array([card.bounds(feature)[0] for feature in card.features]),
         highest=np.array([card.bounds(feature)[1] for feature in card.features]),
         dispensable=np.array([feature.missing_share > 0.0 for feature in card.features]),
+        packing=Struct(f"{len(card.features)}d"),
     )
     _check_reference(what, model)
     return model
@@ -198,28 +232,13 @@ def _check_reference(what: str, model: OnnxModel) -> None:
         )
     except ModelFailed as error:
         raise ModelRefused(f"{what}: cannot answer its reference rows: {error}") from error
-    if not all(_same(*pair) for pair in zip(answers, expected, strict=True)):
-        raise ModelRefused(f"{what}: answers {answers} to its reference rows, the card says {expected}")
+    if not all(_same(*pair) for pair in zip(answers.tolist(), expected, strict=True)):
+        raise ModelRefused(
+            f"{what}: answers {answers.tolist()} to its reference rows, the card says {expected}"
+        )
 
 
 def _same(answer: Sequence[float], expected: Sequence[float]) -> bool:
     return len(answer) == len(expected) and all(
         abs(a - b) <= REFERENCE_TOLERANCE * max(1.0, abs(b)) for a, b in zip(answer, expected, strict=True)
     )
-
-
-def _answer(card: ModelCard, output: list[float]) -> Answer:
-    match card.kind:
-        case "failure":
-            return Answer(output[1])
-        case "anomaly":
-            return Answer(output[0])
-        case "quality":
-            best = max(range(len(output)), key=output.__getitem__)
-            return Answer(output[best], label=card.classes[best])
-        case "remaining-life":
-            value = max(0.0, output[0])
-            low, high = (None, None) if card.interval is None else card.interval.around(value)
-            return Answer(value, low, high)
-        case _:
-            assert_never(card.kind)

@@ -12,8 +12,6 @@ from contextlib import suppress
 from math import isfinite, isnan
 from pathlib import Path
 
-import numpy as np
-
 from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Answered, Scored, Suspended
@@ -77,14 +75,14 @@ class Scorer:
             places.setdefault((request.model, request.version), []).append(place)
         answers: dict[int, Answered] = {}
         for key, mine in places.items():
-            answers.update(
-                zip(mine, self._score_model(key, [requests[place] for place in mine]), strict=True)
-            )
-        scored = [answers[place] for place in range(len(requests))]
-        for answer in scored:
-            abstained = isinstance(answer, Suspended) or answer.probability is None
-            metrics().scored.add(1, {"model": answer.model, "abstained": abstained})
-        return scored
+            given = self._score_model(key, [requests[place] for place in mine])
+            answers.update(zip(mine, given, strict=True))
+            # One count for all rows: counting each costs as much as scoring it.
+            abstained = sum(bool(answer.reason) for answer in given)
+            for count, abstains in ((abstained, True), (len(given) - abstained, False)):
+                if count:
+                    metrics().scored.add(count, {"model": key[0], "abstained": abstains})
+        return [answers[place] for place in range(len(requests))]
 
     def _score_model(self, key: Key, requests: Sequence[ScoreRequested]) -> Sequence[Answered]:
         """One run for the rows that the model can judge, a second one for what moved its warnings."""
@@ -122,11 +120,7 @@ class Scorer:
         started = self._clock()
         try:
             answers = model.answers(rows)
-            warned = [
-                place
-                for place, (request, answer) in enumerate(zip(requests, answers, strict=True))
-                if _warns(model.card, request, answer)
-            ]
+            warned = _warned(model.card, requests, answers)
             explained = explain(model, rows[warned], [answers[place] for place in warned])
         except ModelFailed as failure:
             self._stop(key, f"suspended: {failure}")
@@ -148,7 +142,7 @@ def _judged(model: OnnxModel, requests: Sequence[ScoreRequested]) -> tuple[list[
     if any(len(request.row) != width for request in requests):
         reasons = [reason_to_abstain(model.card, request.row, request.gaps) for request in requests]
     else:
-        rows = np.array([request.row for request in requests])
+        rows = model.packed([request.row for request in requests])
         covered = model.covers(rows)
         if all(covered) and not any(request.gaps for request in requests):
             return [""] * len(requests), rows
@@ -156,8 +150,9 @@ def _judged(model: OnnxModel, requests: Sequence[ScoreRequested]) -> tuple[list[
             "" if fits and not request.gaps else reason_to_abstain(model.card, request.row, request.gaps)
             for request, fits in zip(requests, covered, strict=True)
         ]
-    kept = [request.row for request, why in zip(requests, reasons, strict=True) if not why]
-    return reasons, np.array(kept)
+    return reasons, model.packed(
+        [request.row for request, why in zip(requests, reasons, strict=True) if not why]
+    )
 
 
 def _suspended(request: ScoreRequested, reason: str) -> Suspended:
@@ -176,28 +171,34 @@ def _abstained(request: ScoreRequested, reason: str) -> Scored:
 
 
 def _answer(card: ModelCard, request: ScoreRequested, answer: Answer, why: Contributions) -> Scored:
+    value = answer.value
     is_probability = card.kind in ("failure", "quality")
-    if not isfinite(answer.value) or (is_probability and not 0.0 <= answer.value <= 1.0):
+    if not isfinite(value) or (is_probability and not 0.0 <= value <= 1.0):
         what = "probability" if is_probability else "amount"
-        return _abstained(request, f"the model answered {answer.value}, which is no {what}")
+        return _abstained(request, f"the model answered {value}, which is no {what}")
     return Scored(
         model=request.model,
         version=request.version,
         at=request.at,
-        probability=answer.value if is_probability else None,
+        probability=value if is_probability else None,
         contributions=why,
-        amount=None if is_probability else answer.value,
-        low=None if answer.low is None else round(answer.low, 6),
-        high=None if answer.high is None else round(answer.high, 6),
+        amount=None if is_probability else value,
+        low=answer.low,
+        high=answer.high,
         label=answer.label,
         data_age_ms=request.data_age_ms,
     )
 
 
-def _warns(card: ModelCard, request: ScoreRequested, answer: Answer) -> bool:
-    """Whether somebody will be warned, and so wants to know what moved the answer."""
-    threshold = card.threshold if request.threshold is None else request.threshold
-    return answer.value <= threshold if card.kind == "remaining-life" else answer.value >= threshold
+def _warned(card: ModelCard, requests: Sequence[ScoreRequested], answers: Sequence[Answer]) -> list[int]:
+    """The answers that somebody will be warned of, and so wants to know what moved them."""
+    below = card.kind == "remaining-life"
+    found: list[int] = []
+    for place, (request, answer) in enumerate(zip(requests, answers, strict=True)):
+        threshold = card.threshold if request.threshold is None else request.threshold
+        if answer.value <= threshold if below else answer.value >= threshold:
+            found.append(place)
+    return found
 
 
 def reason_to_abstain(card: ModelCard, row: tuple[float, ...], gaps: Sequence[tuple[str, str]] = ()) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.contracts.model_card import Interval, IntervalStep
+from shared.onnx_model import ends
 
 
 def interval_for(
@@ -50,8 +51,8 @@ def covered(
     interval: Interval, answered: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Whether each true value lies in the interval around its answer."""
-    ends = np.array([interval.around(max(0.0, one)) for one in answered.tolist()])
-    return (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    low, high = ends(interval, np.maximum(answered, 0.0))
+    return (low <= truth) & (truth <= high)
 
 
 def _quantile(values: NDArray[np.float64], weight: NDArray[np.float64], level: float) -> float:

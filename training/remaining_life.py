@@ -30,6 +30,7 @@ from shared.contracts.model_card import (
     Parity,
 )
 from shared.domain.features import FeaturePlan
+from shared.onnx_model import ends
 from training import shipping
 from training.cmapss import (
     CAP_CYCLES,
@@ -111,7 +112,8 @@ def figures(
     off = np.clip(given, 0.0, CAP_CYCLES) - capped(truth)
     inside = covered(interval, given, capped(truth))
     everywhere = covered(interval, answered, capped(engines.remaining))
-    width = np.array([np.diff(interval.around(max(0.0, one)))[0] for one in given.tolist()])
+    low, high = ends(interval, np.maximum(given, 0.0))
+    width = high - low
     warned, due = given <= threshold, truth <= WARN_CYCLES
 
     def figure(name: str, of: Any, meaning: str, unit_of: str = "") -> Metric:

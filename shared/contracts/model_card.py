@@ -128,12 +128,7 @@ class Interval(_Part):
     coverage_ratio: float = Field(gt=0, lt=1)
     rule: str
     steps: tuple[IntervalStep, ...] = Field(min_length=1)
-    """Ascending; the last one also holds beyond."""
-
-    def around(self, answer: float) -> tuple[float, float]:
-        """Lower and upper end for an answer, never below 0."""
-        step = next((one for one in self.steps if answer <= one.up_to), self.steps[-1])
-        return max(0.0, answer - step.below), max(0.0, answer + step.above)
+    """Ascending; the last one also holds beyond. `shared.onnx_model.ends` reads them."""
 
 
 class CalibrationBin(_Part):

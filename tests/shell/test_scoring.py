@@ -13,7 +13,10 @@ from typing import Any
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from shared import observability
 from shared.contracts.model_card import ModelCard
 from shared.domain.effects import ScoreRequested
 from shared.domain.inputs import Scored, Suspended
@@ -40,8 +43,13 @@ def answers_of(scorer: Scorer, *requests: ScoreRequested) -> list[Scored]:
     return [answer for answer in answers if isinstance(answer, Scored)]
 
 
-def graph(*nodes: onnx.NodeProto, constants: dict[str, list[int] | list[float]], columns: int) -> bytes:
-    """A model from one row of floats to `probabilities`, which the nodes must make."""
+def graph(
+    *nodes: onnx.NodeProto,
+    constants: dict[str, list[int] | list[float]],
+    columns: int,
+    output: tuple[str, int] = ("probabilities", 2),
+) -> bytes:
+    """A model from one row of floats to `output`, which the nodes must make."""
     tensors = [
         helper.make_tensor(
             name,
@@ -56,7 +64,7 @@ def graph(*nodes: onnx.NodeProto, constants: dict[str, list[int] | list[float]],
             list(nodes),
             "model",
             [helper.make_tensor_value_info("row", TensorProto.FLOAT, [None, columns])],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2])],
+            [helper.make_tensor_value_info(output[0], TensorProto.FLOAT, [None, output[1]])],
             tensors,
         ),
         opset_imports=[helper.make_opsetid("", 18)],
@@ -98,10 +106,11 @@ def install(folder: Path, content: bytes, reference: tuple[float, float], **chan
         "std": 1,
         "missingShare": 0,
     }
+    asked, answer = reference
     card = shipped | {
         "name": "tiny",
         "features": [feature],
-        "reference": [{"row": [reference[0]], "answer": [1.0 - reference[1], reference[1]]}],
+        "reference": [{"row": [asked], "answer": [answer] if "kind" in changed else [1.0 - answer, answer]}],
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     place = folder / "tiny" / "1.0.0"
@@ -251,6 +260,39 @@ def test_an_answer_that_is_no_probability_becomes_an_abstention(tmp_path: Path) 
     assert below.reason == "the model answered nan, which is no probability"
     assert above.reason == "the model answered 2.0, which is no probability"
     assert fine.probability == 0.2
+
+
+def test_a_remaining_life_that_is_nan_becomes_an_abstention_and_not_nothing_left(tmp_path: Path) -> None:
+    content = graph(
+        helper.make_node("Sqrt", ["row"], ["remaining"]), constants={}, columns=1, output=("remaining", 1)
+    )
+    install(tmp_path, content, (0.25, 0.5), kind="remaining-life")
+    unknown, known = answers_of(Scorer(tmp_path), request((-1.0,), TINY), request((4.0,), TINY))
+    assert unknown.amount is None
+    assert unknown.reason == "the model answered nan, which is no amount"
+    assert known.amount == 2.0
+
+
+def test_answers_and_abstentions_are_counted_by_model() -> None:
+    reader = InMemoryMetricReader()
+    life = load(SHIPPED, *LIFE).card.reference[0].row
+    requests = [
+        *(request(row) for row in (HEALTHY, HEALTHY, (30_000.0, *HEALTHY[1:]))),
+        request(tuple(nan if x is None else x for x in life), LIFE),
+    ]
+    observability.use(meters=MeterProvider([reader], shutdown_on_exit=False))
+    try:
+        Scorer(SHIPPED).score(requests)
+    finally:
+        observability.use()
+    data: Any = reader.get_metrics_data()
+    counted = {
+        (point.attributes["model"], point.attributes["abstained"]): point.value
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        if metric.name == "millwright.scored"
+        for point in metric.data.data_points
+    }
+    assert counted == {(CNC[0], False): 2, (CNC[0], True): 1, (LIFE[0], False): 1}
 
 
 def test_a_model_that_fails_is_suspended_and_the_others_still_answer(models: Path) -> None:
