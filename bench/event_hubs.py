@@ -91,7 +91,7 @@ class Service:
     """The service in a process of its own, in a folder of its own."""
 
     def __init__(self, folder: str) -> None:
-        ports = [f"--port={name}=0" for name in ("amqp", "amqps", "http")]
+        ports = [f"--port={name}=0" for name in ("amqp", "amqps", "wss", "http")]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "local", "serve", "event-hubs", f"--dir={folder}", *ports],
             stdout=subprocess.PIPE,

@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line for machines")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        event_hubs = Process("event-hubs", folder, ["amqp", "amqps", "http"], {})
+        event_hubs = Process("event-hubs", folder, ["amqp", "amqps", "wss", "http"], {})
         url = event_hubs.endpoints["eventHubsCreate"]
         post(url, {"name": "telemetry", "partitionCount": 4}, None)
         service = Process(

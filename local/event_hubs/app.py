@@ -8,11 +8,12 @@ import socket
 import sqlite3
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from aiohttp import web
 
+from local import web_sockets
 from local.event_hubs.amqp.connection import Connection, Limits
 from local.event_hubs.authorization import Authority
 from local.event_hubs.client import MECHANISMS, Client
@@ -30,15 +31,19 @@ UNITS_SETTING = "MILLWRIGHT_EVENT_HUBS_THROUGHPUT_UNITS"
 DEFAULT_RETENTION_S = 7 * 24 * 3600.0
 DEFAULT_IDLE_S = 240.0
 OPEN_TIMEOUT_S = 60.0
+SHUTDOWN_S = 5.0
+"""How long a stop waits for requests and web sockets that do not end."""
+WEB_SOCKET_PATH = "/$servicebus/websocket"
+WEB_SOCKET_PROTOCOL = "AMQPWSB10"
 _TICK_S = 1.0
 _LOGGER = logging.getLogger(__name__)
 
 
 class EventHubs:
-    """One namespace: AMQP on two ports, and HTTP to make hubs."""
+    """One namespace: AMQP on two ports and over web sockets on a third, and HTTP to make hubs."""
 
     name: ClassVar[str] = "event-hubs"
-    default_ports: ClassVar[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671, "http": 9672}
+    default_ports: ClassVar[Mapping[str, int]] = {"amqp": 5672, "amqps": 5671, "wss": 9443, "http": 9672}
 
     def __init__(self, home: Home, ports: Mapping[str, int], clock: Clock = time.time) -> None:
         self._home = home
@@ -51,7 +56,7 @@ class EventHubs:
         self._connections: set[Connection] = set()
         self._clients: dict[Connection, Client] = {}
         self._servers: list[asyncio.Server] = []
-        self._runner: web.AppRunner | None = None
+        self._runners: list[web.AppRunner] = []
         self._store: Store | None = None
         self._ticking: asyncio.Task[None] | None = None
 
@@ -61,22 +66,28 @@ class EventHubs:
         store = Store(self._home.database(self.name), self._clock, self._meter)
         self._store = store
         authority = Authority(KEY_NAME, store.key(), self._clock)
-        await self._listen(sockets["amqp"], store, authority, None)
-        await self._listen(sockets["amqps"], store, authority, self._home.server_tls())
-        self._runner = web.AppRunner(HttpApi(store, self._meter).application(), access_log=None)
-        await self._runner.setup()
-        await web.SockSite(self._runner, sockets["http"]).start()
+        tls = self._home.server_tls()
+        connection = self._connection_factory(store, authority)
+        await self._listen(sockets["amqp"], connection, None)
+        await self._listen(sockets["amqps"], connection, tls)
+        web_socket = web.get(WEB_SOCKET_PATH, web_sockets.handler({WEB_SOCKET_PROTOCOL: connection}))
+        api = HttpApi(store, self._meter).application()
+        # Plain, for clients that use the emulator's way of connecting.
+        api.add_routes([web_socket])
+        await self._serve(api, sockets["http"], None)
+        secure = web.Application()
+        secure.add_routes([web_socket])
+        await self._serve(secure, sockets["wss"], tls)
         self._ticking = asyncio.create_task(self._tick(store))
         secret = f"SharedAccessKeyName={KEY_NAME};SharedAccessKey={authority.key}"
         return {
             "eventHubs": f"Endpoint=sb://127.0.0.1:{self._ports['amqp']};{secret};UseDevelopmentEmulator=true;",
             "eventHubsTls": f"Endpoint=sb://localhost:{self._ports['amqps']}/;{secret}",
+            "eventHubsWebSockets": f"sb://localhost:{self._ports['wss']}",
             "eventHubsCreate": f"http://127.0.0.1:{self._ports['http']}/hubs",
         }
 
-    async def _listen(
-        self, sock: socket.socket, store: Store, authority: Authority, tls: ssl.SSLContext | None
-    ) -> None:
+    def _connection_factory(self, store: Store, authority: Authority) -> Callable[[], Connection]:
         limits = Limits(
             container_id="millwright-event-hubs",
             idle_timeout_s=self._idle_s,
@@ -88,13 +99,22 @@ class EventHubs:
             self._clients[connection] = client
             return client
 
+        return lambda: Connection(limits, MECHANISMS, make_peer, self._connections)
+
+    async def _listen(
+        self, sock: socket.socket, connection: Callable[[], Connection], tls: ssl.SSLContext | None
+    ) -> None:
+        timeout_s = min(OPEN_TIMEOUT_S, self._idle_s) if tls else None
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(limits, MECHANISMS, make_peer, self._connections),
-            sock=sock,
-            ssl=tls,
-            ssl_handshake_timeout=limits.open_timeout_s if tls else None,
+            connection, sock=sock, ssl=tls, ssl_handshake_timeout=timeout_s
         )
         self._servers.append(server)
+
+    async def _serve(self, app: web.Application, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        await web.SockSite(runner, sock, ssl_context=tls).start()
+        self._runners.append(runner)
 
     async def _tick(self, store: Store) -> None:
         """Heartbeats, time-outs, expired tokens, retention."""
@@ -126,8 +146,8 @@ class EventHubs:
             self._store.flush()
         for connection in list(self._connections):
             connection.close(None)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
         if self._store is not None:
             await self._store.close()
 

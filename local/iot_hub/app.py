@@ -1,4 +1,5 @@
-"""IoT Hub as a service: MQTT for devices, HTTPS and AMQP for back ends, all over TLS on loopback.
+"""IoT Hub as a service: MQTT for devices, HTTPS and AMQP for back ends, all over TLS on loopback; MQTT and
+AMQP over web sockets too, on the HTTPS port.
 
 The Device Provisioning Service is beside it, on the same ports.
 """
@@ -7,11 +8,12 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from aiohttp import web
 
+from local import web_sockets
 from local.dps.app import Provisioning
 from local.event_hubs.amqp.connection import Connection
 from local.home import Home
@@ -44,7 +46,11 @@ ROUTES = "MILLWRIGHT_IOT_HUB_ROUTES"
 EVENT_GRID = "MILLWRIGHT_IOT_HUB_EVENT_GRID"
 EVENT_GRID_KEY = "MILLWRIGHT_IOT_HUB_EVENT_GRID_KEY"
 HANDSHAKE_S = 10
+SHUTDOWN_S = 5.0
+"""How long a stop waits for requests and web sockets that do not end."""
 TICK_S = 1.0
+WEB_SOCKET_PATHS = ("/$iothub/websocket", "/$servicebus/websocket", "/$servicebus/websocket/")
+"""Where devices look, and where azure-iot-hub's AMQP library does."""
 DEFAULT_MQTT_PORT = 8883
 
 
@@ -83,9 +89,9 @@ class IoTHub:
             self._set_connection(device.device_id, device.module_id, connected=False)
         tls = self._home.server_tls()
         loop = asyncio.get_running_loop()
-        listening: list[tuple[str, Callable[[], asyncio.Protocol]]] = [
-            ("mqtt", lambda: Session(self)),
-            ("amqps", lambda: Connection(LIMITS, MECHANISMS, self._back_end, self._connections)),
+        listening: list[tuple[str, web_sockets.MakeProtocol]] = [
+            ("mqtt", self._mqtt),
+            ("amqps", self._amqp),
         ]
         for port, protocol in listening:
             context = OpenTlsContext.serve(self._home.path / "server.pem") if port == "mqtt" else tls
@@ -94,7 +100,7 @@ class IoTHub:
                     protocol, sock=sockets[port], ssl=context, ssl_handshake_timeout=HANDSHAKE_S
                 )
             )
-        self._https = web.AppRunner(self._application(), access_log=None)
+        self._https = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._https.setup()
         await web.SockSite(self._https, sockets["https"], ssl_context=tls).start()
         self._tasks = [
@@ -110,9 +116,17 @@ class IoTHub:
         answering = http_api.Answering(self)
         hub = [*Registry(self).routes(), *TwinsApi(self).routes(), http_api.UNKNOWN]
         app = web.Application(client_max_size=http_api.BODY_LIMIT)
+        web_socket = web_sockets.handler({"mqtt": self._mqtt, "AMQPWSB10": self._amqp})
+        app.add_routes(web.get(path, web_socket) for path in WEB_SOCKET_PATHS)
         app.add_routes(self.provisioning.routes())
         app.add_routes(web.route(r.method, r.path, answering.around(r.handler)) for r in hub)
         return app
+
+    def _mqtt(self) -> asyncio.Protocol:
+        return Session(self)
+
+    def _amqp(self) -> asyncio.Protocol:
+        return Connection(LIMITS, MECHANISMS, self._back_end, self._connections)
 
     def _back_end(self, connection: Connection) -> BackEnd:
         peer = BackEnd(connection, self)
@@ -138,6 +152,8 @@ class IoTHub:
             connection.close(None)
         for server in self._servers:
             server.abort_clients()
+        for session in list(self._open):
+            session.close("the hub stops")
         while self._open:
             self._last_closed.clear()
             await self._last_closed.wait()
@@ -162,6 +178,7 @@ class IoTHub:
             f";SharedAccessKey={self.store.hub_key}",
             "iotHubDevicePort": str(self._ports["mqtt"]),
             "iotHubAmqpPort": str(self._ports["amqps"]),
+            "iotHubWebSocketPort": str(self._ports["https"]),
         }
         if events := os.environ.get(EVENTS_CONNECTION):
             endpoints["iotHubEvents"] = events

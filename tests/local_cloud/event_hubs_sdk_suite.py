@@ -6,8 +6,8 @@
     PYTHONPATH=extra python -m tests.local_cloud.event_hubs_sdk_suite azure_eventhub-5.15.1 [FILE ...]
 
 The tests ship in the package's source. They make their hubs through Azure Resource Manager and take
-credentials from Microsoft's test tools: the plug-in below stands in for both. What needs web sockets or
-Microsoft's fault injector is left out. Port 5671 must be free: with TLS the SDK takes no other.
+credentials from Microsoft's test tools: the plug-in below stands in for both. What needs Microsoft's fault
+injector is left out. Ports 5671 and, for web sockets, 443 must be free: with TLS the SDK takes no others.
 Outside the project's test suite: it takes many minutes, as most tests sleep, two of them for over 200 s;
 each has hubs of its own, so several run at once.
 """
@@ -88,11 +88,6 @@ stand_in("devtools_testutils", get_region_override=lambda region: region,
 def pytest_configure(config):
     for marker in ("livetest", "no_amqpproxy", "liveTest"):
         config.addinivalue_line("markers", f"{marker}: of the suite")
-
-def pytest_collection_modifyitems(config, items):
-    sockets = [item for item in items if "ws" in item.name.partition("[")[2].rstrip("]").split("-")]
-    config.hook.pytest_deselected(items=sockets)
-    items[:] = [item for item in items if item not in sockets]
 """
 
 
@@ -101,7 +96,7 @@ def run(suite: Path, names: list[str], jobs: int) -> dict[str, Tally]:
     with tempfile.TemporaryDirectory() as folder:
         home = Home.at(Path(folder) / "home")
         service = ServiceProcess("event-hubs", home.path)
-        service.ports = {"amqp": 0, "amqps": 5671, "http": 0}
+        service.ports = {"amqp": 0, "amqps": 5671, "wss": 443, "http": 0}
         service.start()
         try:
             return _tests(suite, names, jobs, Path(folder), home, service)
