@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bench.fold import SOURCE, START, best, machine_tools, messages, read
+from shared.collector import collect_seldom
 from shared.domain.advance import advance, initial
 from shared.domain.alarms.rules import (
     Condition,
@@ -92,6 +93,7 @@ def measure(
     *, machines: int, seconds: float, passes: int, rule_counts: Sequence[int] = RULE_COUNTS
 ) -> Alarms:
     specs = machine_tools(machines)
+    collect_seldom()
     read_ones = read(specs, messages(specs, rounds=max(5, round(seconds)), readings=1), 1)
     readings = [[reading for (reading,) in this] for this in read_ones]
     count = sum(len(this) for this in readings)

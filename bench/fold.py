@@ -4,7 +4,7 @@ The reading is one JSON object of about 280 B with six signals, state and counte
 machine tools (eight signals, five alarm rules, one model) that report once a second of event time. Signals
 carry noise; what happens once a minute (aggregates, OEE, model rows) is in the figures in proportion.
 Times are processor seconds of this process, the best of several passes: what disturbs a pass only
-makes it slower.
+makes it slower. Python collects garbage as seldom as in a worker.
 """
 
 import gc
@@ -20,6 +20,7 @@ import orjson
 
 from bench.factory import machine_specs, write_factory
 from bench.surroundings import percentile
+from shared.collector import collect_seldom
 from shared.contracts.telemetry import MESSAGE, MESSAGES
 from shared.decode import Decoded, DeviceEntry, decode, resolve
 from shared.domain.advance import advance, initial
@@ -73,6 +74,7 @@ type Round = list[bytes]
 
 def measure(*, machines: int = MACHINES, seconds: float = 60.0, passes: int = 3, aged: int = 60) -> Fold:
     """`seconds` of event time a pass; `aged` machines live through an hour for the figures of size."""
+    collect_seldom()
     specs = machine_tools(machines)
     ones = messages(specs, rounds=max(5, round(seconds)), readings=1)
     fives = messages(specs, rounds=max(1, round(seconds / 5)), readings=5)

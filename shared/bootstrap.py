@@ -21,6 +21,7 @@ from shared.adapters.smtp import SmtpMail
 from shared.adapters.webhook import HttpWebhook
 from shared.automate import Automator
 from shared.backlog import Backlog
+from shared.collector import collect_seldom
 from shared.commit import Machines
 from shared.generation import Generation
 from shared.ingest import Ingest
@@ -87,6 +88,7 @@ async def close() -> None:
 
 
 async def _keep_open(settings: Settings) -> App:
+    collect_seldom()
     async with AsyncExitStack() as opened:
         built = await build(settings, opened)
         _open.push_async_exit(opened.pop_all())

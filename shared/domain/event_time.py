@@ -13,8 +13,8 @@ from shared.domain.counting import count_units
 from shared.domain.effects import LateKept
 from shared.domain.inputs import Reading
 from shared.domain.ledger import HOUR_MS
-from shared.domain.minutes import MINUTE_MS, close_minute
-from shared.domain.state import PANE_SUMS, Fold, Held
+from shared.domain.minutes import MINUTE_MS, PANE_ROWS, close_minute, sum_rows
+from shared.domain.state import Fold, Held
 from shared.domain.stops import judge, take_over, told
 from shared.domain.turn import Turn
 
@@ -30,8 +30,8 @@ _SETTLED_EFFECTS_MAX = 30
 
 The rest of the buffer follows with the next inputs, in the same order.
 """
-_SEEN_MAX = 400
-"""Duplicates further back than this many readings of one machine are not recognised."""
+_FOLDED_KEPT = 250
+"""Duplicates further back than this many folded readings of one machine are not recognised."""
 
 type Values = list[float | None]
 
@@ -42,10 +42,6 @@ def hold(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     if reading.at <= fold.at:
         _keep_late(turn, reading)
         return
-    seen = fold.seen
-    seen[reading.key] = reading.at
-    if len(seen) > _SEEN_MAX:
-        del seen[next(iter(seen))]
     turn.state.reading_count += 1
     held = Held(
         reading.at,
@@ -90,14 +86,8 @@ def settle(turn: Turn, until: int) -> None:
         _fold(turn, waiting[count])
         count += 1
     if count:
+        _remember(fold, waiting[:count], until - turn.spec.lateness_ms)
         del waiting[:count]
-        oldest = until - turn.spec.lateness_ms
-        seen = fold.seen
-        while seen:
-            key = next(iter(seen))
-            if seen[key] >= oldest:
-                break
-            del seen[key]
     if fold.at >= 0 and until > fold.at:
         _pass_time(turn, until)
 
@@ -153,20 +143,9 @@ def _fold(turn: Turn, held: Held) -> None:
     pane = fold.pane
     if pane.minute < 0:
         pane.minute = held.at - held.at % MINUTE_MS
-    sums = pane.sums
-    place = -PANE_SUMS
-    for value in held.values:
-        place += PANE_SUMS
-        if value is not None:
-            if sums[place]:
-                sums[place] += 1
-                sums[place + 1] += value
-                if value < sums[place + 2]:
-                    sums[place + 2] = value
-                elif value > sums[place + 3]:
-                    sums[place + 3] = value
-            else:
-                sums[place : place + PANE_SUMS] = (1.0, value, value, value)
+    pane.rows.append(held.values)
+    if len(pane.rows) >= PANE_ROWS:
+        sum_rows(pane)
     if held.bad:
         pane.bad = [count + (column in held.bad) for column, count in enumerate(pane.bad)]
 
@@ -184,8 +163,27 @@ def _pass_time(turn: Turn, until: int) -> None:
 
 
 def is_duplicate(fold: Fold, reading: Reading) -> bool:
-    """Whether the device sent this reading before, as far back as keys are remembered."""
-    return reading.key in fold.seen or (reading.at <= fold.at and reading.key in fold.late_keys)
+    """Whether the device sent this reading before, as far back as keys are remembered.
+
+    A key contains the reading's time, so one that is newer than all others is new.
+    """
+    if reading.at > fold.newest_at:
+        return False
+    key = reading.key
+    return (
+        any(held.key == key for held in fold.waiting)
+        or (reading.at, key) in fold.folded
+        or key in fold.late_keys
+    )
+
+
+def _remember(fold: Fold, folded: list[Held], oldest: int) -> None:
+    """Keep the keys of what was folded, for as long as a duplicate of it can be told from a late reading."""
+    before = fold.folded
+    gone = max(0, len(before) + len(folded) - _FOLDED_KEPT)
+    while gone < len(before) and before[gone][0] < oldest:
+        gone += 1
+    fold.folded = [*before[gone:], *((held.at, held.key) for held in folded)]
 
 
 def _keep_late(turn: Turn, reading: Reading) -> None:

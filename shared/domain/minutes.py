@@ -13,6 +13,8 @@ from shared.domain.state import PANE_SUMS, Pane
 from shared.domain.turn import Turn
 
 MINUTE_MS = 60_000
+PANE_ROWS = 16
+"""So many readings are summed at once."""
 
 
 def close_minute(turn: Turn) -> None:
@@ -20,6 +22,7 @@ def close_minute(turn: Turn) -> None:
     state = turn.state
     fold = state.fold
     pane = fold.pane
+    sum_rows(pane)
     at = pane.minute
     hour = at - at % HOUR_MS
     sums = batched(pane.sums, PANE_SUMS, strict=True)
@@ -63,8 +66,32 @@ def close_minute(turn: Turn) -> None:
     fold.pane = Pane.empty(len(pane.bad))
 
 
+def sum_rows(pane: Pane) -> None:
+    """Take the rows into the sums."""
+    if not pane.rows:
+        return
+    sums: list[float] = []
+    columns = zip(*pane.rows, strict=True)
+    for column, (n, total, low, high) in zip(
+        columns, batched(pane.sums, PANE_SUMS, strict=True), strict=True
+    ):
+        values = [value for value in column if value is not None]
+        if values:
+            if n:
+                low, high = min(low, *values), max(high, *values)
+            else:
+                low, high = min(values), max(values)
+            n += len(values)
+            for value in values:
+                total += value
+        sums += (n, total, low, high)
+    pane.sums = sums
+    pane.rows = []
+
+
 def remap(pane: Pane, source: list[int | None]) -> Pane:
     """The open minute with its columns in a new order; None starts an empty column."""
+    sum_rows(pane)
     columns = Pane.empty(len(source))
     columns.minute = pane.minute
     for new, old in enumerate(source):

@@ -179,16 +179,18 @@ class Pane:
     minute: int
     """Start of the minute; -1 before the first reading."""
     sums: list[float]
-    """n, total, low and high of each column, one after the other: one list is copied faster than four."""
+    """n, total, low and high of each column, one after the other. Replaced, as `bad`: clones share them."""
     bad: list[int]
-    """Implausible values of each column. Replaced, never changed in place: clones share it."""
+    """Implausible values of each column."""
+    rows: list[tuple[float | None, ...]] = field(default_factory=list[tuple[float | None, ...]])
+    """The last few readings' values, not in the sums yet: a list of rows is copied faster than the sums."""
 
     @classmethod
     def empty(cls, columns: int) -> "Pane":
         return cls(-1, [0.0] * (columns * PANE_SUMS), [0] * columns)
 
     def clone(self) -> "Pane":
-        return Pane(self.minute, self.sums[:], self.bad)
+        return Pane(self.minute, self.sums, self.bad, self.rows[:])
 
 
 @dataclass(slots=True)
@@ -208,8 +210,11 @@ class Fold:
     heard_at: int = -1
     """The last folded reading."""
     waiting: list[Held] = field(default_factory=list[Held])
-    seen: dict[str, int] = field(default_factory=dict[str, int])
-    """Duplicate keys of readings not older than twice the lateness bound -> their time."""
+    folded: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    """Time and duplicate key of the readings folded within the lateness bound before `at`.
+
+    Replaced, never changed in place: clones share it.
+    """
     late_keys: list[str] = field(default_factory=list[str])
     good: int | None = None
     reject: int | None = None
@@ -257,7 +262,7 @@ class Fold:
             self.at,
             self.heard_at,
             self.waiting[:],
-            dict(self.seen),
+            self.folded,
             self.late_keys[:] if self.late_keys else [],
             self.good,
             self.reject,
