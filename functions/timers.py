@@ -27,21 +27,23 @@ async def due(timer: func.TimerRequest, context: func.Context) -> None:
 
 @bp.function_name("reconcile")
 @bp.timer_trigger(schedule="30 * * * * *", arg_name="timer")
-async def reconcile_twins(timer: func.TimerRequest) -> None:
+async def reconcile_twins(timer: func.TimerRequest, context: func.Context) -> None:
     """Compare twins with their documents, a few hundred a minute, and repair what drifted.
 
     Conflicts with the applied description are looked at again: a new version may have ended them.
     """
     backend = await app()
     now = time.time_ns() // 1_000_000
-    await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)
-    await backend.twin_changes.recheck(now=now)
+    with invocation(context.trace_context.trace_parent), span("reconcile"):
+        await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)
+        await backend.twin_changes.recheck(now=now)
 
 
 @bp.function_name("escalate")
 @bp.timer_trigger(schedule="*/15 * * * * *", arg_name="timer")
-async def escalate(timer: func.TimerRequest) -> None:
+async def escalate(timer: func.TimerRequest, context: func.Context) -> None:
     """Tell more people of what nobody acknowledges; try again what did not get through; settle actions."""
     backend = await app()
-    await backend.automate.on_time()
-    await backend.notify.on_time()
+    with invocation(context.trace_context.trace_parent), span("escalate"):
+        await backend.automate.on_time()
+        await backend.notify.on_time()

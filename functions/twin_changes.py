@@ -11,6 +11,7 @@ import orjson
 
 from functions.messages import json_of
 from shared.bootstrap import app
+from shared.observability import invocation, span
 from shared.twin_changes import Change
 
 bp = func.Blueprint()
@@ -31,7 +32,10 @@ bp = func.Blueprint()
     minimum_interval="00:00:01",
     maximum_interval="00:01:00",
 )
-async def twin_changes(events: List[func.EventHubEvent]) -> None:  # noqa: UP006 - the worker takes no list[...]
+async def twin_changes(
+    events: List[func.EventHubEvent],  # noqa: UP006 - the worker takes no list[...]
+    context: func.Context,
+) -> None:
     """Report what contradicts the applied description. The properties of a batch hang on every event."""
     backend = await app()
     metadata: dict[str, Any] = dict(events[0].metadata or {})
@@ -40,4 +44,5 @@ async def twin_changes(events: List[func.EventHubEvent]) -> None:  # noqa: UP006
         Change(mine["cloudEvents:type"], mine["cloudEvents:subject"], orjson.loads(event.get_body()))
         for event, mine in zip(events, told, strict=True)
     ]
-    await backend.twin_changes(changes, now=time.time_ns() // 1_000_000)
+    with invocation(context.trace_context.trace_parent), span("twin changes"):
+        await backend.twin_changes(changes, now=time.time_ns() // 1_000_000)

@@ -8,7 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,14 +204,42 @@ async def test_the_smoke_test_finds_its_reading_on_twin_and_api_and_its_trace_in
     ran = await asyncio.to_thread(run, program)
     assert ran.returncode == 0, ran.stderr
     assert "a reading of LINE-1-CNC-1 was on twin and API after" in ran.stdout
-    traces: dict[str, set[str]] = {}
-    async with asyncio.timeout(60):
-        while not any({"ingest", "commit"} <= names for names in traces.values()):
-            await asyncio.sleep(0.2)
-            for item in list(insights[1]):
-                if item["data"]["baseType"] == "RemoteDependencyData":
-                    name = item["data"]["baseData"]["name"]
-                    traces.setdefault(item["tags"]["ai.operation.id"], set()).add(name)
+    await until(lambda: any({"ingest", "commit"} <= names for names in traces(insights[1]).values()))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_timers_events_and_feeds_do_is_found_from_the_requests_of_the_host(
+    home: Path, insights: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """Each of these spans has a parent: the invocation that the host made. The rest has sinks to wait for."""
+    wanted = {"tick", "escalate", "device", "twin changes", "ingest", "machine"}
+
+    def joined() -> set[str]:
+        return {item["data"]["baseData"]["name"] for item in spans(insights[1]) if PARENT in item["tags"]}
+
+    await until(lambda: wanted <= joined())
+
+
+PARENT = "ai.operation.parentId"
+
+
+def spans(arrived: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [item for item in list(arrived) if item["data"]["baseType"] == "RemoteDependencyData"]
+
+
+def traces(arrived: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Trace -> the names of its spans."""
+    found: dict[str, set[str]] = {}
+    for item in spans(arrived):
+        found.setdefault(item["tags"]["ai.operation.id"], set()).add(item["data"]["baseData"]["name"])
+    return found
+
+
+async def until(seen: Callable[[], bool]) -> None:
+    deadline = asyncio.get_running_loop().time() + 60
+    while not seen():
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.2)
 
 
 @pytest.mark.asyncio(loop_scope="module")
