@@ -28,6 +28,7 @@ from bench.factory import write_factory
 from bench.readings import Slot, append, plan, slots, violate
 from bench.stage import Stage, staged
 from bench.surroundings import Cpu, load_average, percentile, resident_mb
+from bench.twin_lag import TwinLag
 from local.plant.send import Hub, register
 
 PREPARE_S = 4.0
@@ -60,8 +61,16 @@ class Flow:
     messages_per_execution: float
     host_ms_per_reading: float
     """Processor time of the hosts."""
-    twin_patches: float
-    """Of Digital Twins, for each machine and 10 s of the run."""
+    twin_patches: float | None
+    """Of machines' twins, for each machine and 10 s of the run; None for a backlog."""
+    other_patches: float | None
+    """Of lines', areas', sites' and devices' twins, in the same unit."""
+    twin_lag_p50_s: float | None
+    """From the moment when a reader first finds a `twin` document to the equal twin."""
+    twin_lag_p99_s: float | None
+    twin_lag_max_s: float | None
+    twins_behind_count: int
+    """Twins that differed from their documents in the end. Must be 0."""
     host_mb: float
     """Memory of the first host at the end."""
     cores: dict[str, float]
@@ -71,8 +80,9 @@ class Flow:
 class Watch:
     """Reads the services' files: messages behind a checkpoint, alarms when they first appear."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, twins: TwinLag | None = None) -> None:
         self._home = home
+        self._twins = twins
         self.alarms: dict[str, float] = {}
         """`machine/raised at` -> when it was first seen, s since the epoch."""
         self._last = 0
@@ -95,6 +105,8 @@ class Watch:
                     if '"type":"alarm"' in body:
                         alarm = orjson.loads(body)
                         self.alarms.setdefault(f"{alarm['machineId']}/{alarm['raisedAt']}", now)
+                    elif self._twins is not None and '"type":"twin"' in body:
+                        self._twins.committed(orjson.loads(body), now)
                 await asyncio.sleep(WATCH_S)
 
 
@@ -125,7 +137,8 @@ async def _sustained(
         hub = Hub.of(dict(stage.endpoints))
         devices = sorted({slot.device_id for slot in planned})
         strings = await asyncio.to_thread(register, hub, devices)
-        watch = Watch(folder / "home")
+        twins = TwinLag(folder / "home", {slot.machine_id for slot in planned})
+        watch = Watch(folder / "home", twins)
         loop = asyncio.get_running_loop()
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             devices_pid = await loop.run_in_executor(pool, os.getpid)
@@ -136,14 +149,20 @@ async def _sustained(
             )
             await asyncio.sleep(begin_at - time.time())
             cpu = Cpu({**stage.processes, "devices": devices_pid, "measuring": os.getpid()})
+            patches = (await stage.meters())["digital_twins.patches"]
             looking = asyncio.create_task(watch.look())
+            comparing = asyncio.create_task(twins.look())
             played = await playing
             at_end = watch.messages_done()
             ended = time.time()
             used, busy_s = cpu.used_s(), ended - begin_at
+            patched = twins.patch_count
+            patches = (await stage.meters())["digital_twins.patches"] - patches
             finished = await _finished(watch, len(planned))
             await asyncio.sleep(1.0)
             looking.cancel()
+            await _equal(twins)
+            comparing.cancel()
         latencies = [
             watch.alarms[mark] - sent_at for mark, sent_at in played.sent_at.items() if mark in watch.alarms
         ]
@@ -162,6 +181,8 @@ async def _sustained(
             used=used,
             busy_s=busy_s,
             counted=at_end,
+            twins=twins,
+            patches=(patched, patches - patched),
         )
 
 
@@ -212,6 +233,13 @@ async def _finished(watch: Watch, messages: int) -> float:
     return time.time()
 
 
+async def _equal(twins: TwinLag) -> None:
+    """Until no twin differs from its document any more."""
+    deadline = time.time() + PATIENCE_S
+    while twins.behind_count and time.time() < deadline:  # noqa: ASYNC110 - seen by reading files
+        await asyncio.sleep(0.1)
+
+
 async def _flow(
     stage: Stage,
     name: str,
@@ -228,6 +256,8 @@ async def _flow(
     used: dict[str, float],
     busy_s: float,
     counted: int,
+    twins: TwinLag | None = None,
+    patches: tuple[float, float] | None = None,
 ) -> Flow:
     states = stage.backend.store.documents.query(
         "machines", "SELECT c.counts.folded AS n FROM c WHERE c.type = 'state'", {}
@@ -235,6 +265,7 @@ async def _flow(
     taken = sum([document["n"] async for document in states])
     meters = await stage.meters()
     executions = meters.get("functions.telemetry.executions", 0.0) * hosts
+    lags = [] if twins is None else twins.lags_s
     host_s = sum(spent for process, spent in used.items() if process.startswith("functions"))
     return Flow(
         name=name,
@@ -252,7 +283,12 @@ async def _flow(
         missed_alarm_count=missed,
         messages_per_execution=len(planned) / executions if executions else 0.0,
         host_ms_per_reading=1000 * host_s / (counted * readings) if counted else 0.0,
-        twin_patches=10 * meters.get("digital_twins.patches", 0.0) / (machines * busy_s),
+        twin_patches=None if patches is None else 10 * patches[0] / (machines * busy_s),
+        other_patches=None if patches is None else 10 * patches[1] / (machines * busy_s),
+        twin_lag_p50_s=percentile(lags, 0.5) if lags else None,
+        twin_lag_p99_s=percentile(lags, 0.99) if lags else None,
+        twin_lag_max_s=max(lags, default=None),
+        twins_behind_count=0 if twins is None else twins.behind_count,
         host_mb=resident_mb(stage.processes["functions"]),
         cores={process: round(spent / busy_s, 3) for process, spent in used.items()},
         load_average=load_average(),

@@ -22,7 +22,8 @@ CHANNEL = "digital-twins"
 TWIN_WRITES_PER_S = 10
 INSTANCE_WRITES_PER_S = 1_000
 _BURST = 5
-_AT_ONCE = 16
+_AT_ONCE = 64
+"""Beside telemetry a worker comes round to its waiting answers only a few times a second."""
 _CONFLICTS_BORNE = 8
 _DISTRUST_AFTER_S = 600.0
 """A property that was refused is tried again after this long: the model may have been mended."""

@@ -17,6 +17,7 @@ def test_a_benchmark_runs_and_its_figures_make_tables(part: str) -> None:
     for flow in results[part].get("flows", []):
         assert flow["lost_count"] == 0
         assert flow["missed_alarm_count"] == 0
+        assert flow["twins_behind_count"] == 0
 
 
 def test_figures_replace_what_stands_between_the_markers() -> None:
