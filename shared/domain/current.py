@@ -9,20 +9,20 @@ from shared.domain.turn import Turn
 
 def believe(turn: Turn, reading: Reading) -> tuple[Values, tuple[int, ...]]:
     """The reading's values by column, and the columns whose value is implausible (and left out)."""
+    spec = turn.spec
     signals = reading.signals
-    values: Values = []
+    values: Values = list(map(signals.get, spec.names))
+    known = len(values) - values.count(None)
+    if known != len(signals):
+        turn.state.unknown_signal_count += len(signals) - known
     bad: tuple[int, ...] = ()
-    found = 0
-    for column, (name, low, high, _, _) in enumerate(turn.spec.believed):
-        value = signals.get(name)
-        if value is not None:
-            found += 1
-            if not low <= value <= high:
-                bad = (*bad, column)
-                value = None
-        values.append(value)
-    if found != len(signals):
-        turn.state.unknown_signal_count += len(signals) - found
+    column = -1
+    for low, high in spec.plausible:
+        column += 1
+        value = values[column]
+        if value is not None and not low <= value <= high:
+            bad = (*bad, column)
+            values[column] = None
     return values, bad
 
 
@@ -56,7 +56,7 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     watched = {watch.columns.get(name) for name in (*state.alarms, *state.set_points)}
     current, value_at, value_sequence = state.values, state.value_at, state.value_sequence
     column = -1
-    for _, _, _, quiet_low, quiet_high in turn.spec.believed:
+    for quiet_low, quiet_high in turn.spec.quiet:
         column += 1
         value = values[column]
         if value is None:

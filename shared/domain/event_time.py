@@ -183,7 +183,7 @@ def _remember(fold: Fold, folded: list[Held], oldest: int) -> None:
     gone = max(0, len(before) + len(folded) - _FOLDED_KEPT)
     while gone < len(before) and before[gone][0] < oldest:
         gone += 1
-    fold.folded = [*before[gone:], *((held.at, held.key) for held in folded)]
+    fold.folded = before[gone:] + [(held.at, held.key) for held in folded]
 
 
 def _keep_late(turn: Turn, reading: Reading) -> None:

@@ -190,18 +190,20 @@ class MachineSpec:
         return plan(self)
 
     @cached_property
-    def believed(self) -> tuple[tuple[str, float, float, float, float], ...]:
-        """Per column: name, plausible low and high, and the quiet band that no rule objects to.
+    def plausible(self) -> tuple[tuple[float, float], ...]:
+        """Per column: the lowest and the highest value that is believed."""
+        return tuple((signal.low, signal.high) for signal in self.signals)
 
-        Rules without such a band see every value anyhow.
-        """
-        rows: list[tuple[str, float, float, float, float]] = []
+    @cached_property
+    def quiet(self) -> tuple[tuple[float, float], ...]:
+        """Per column: the band that no rule objects to. Rules without such a band see every value anyhow."""
+        rows: list[tuple[float, float]] = []
         for signal, watching in zip(self.signals, self.watch.by_column, strict=True):
             quiet_low, quiet_high = signal.low, signal.high
             for rule, *_ in watching:
                 low, high = quiet_band(rule) or (signal.low, signal.high)
                 quiet_low, quiet_high = max(low, quiet_low), min(high, quiet_high)
-            rows.append((signal.name, signal.low, signal.high, quiet_low, quiet_high))
+            rows.append((quiet_low, quiet_high))
         return tuple(rows)
 
     @cached_property
