@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from millwright.ontology import Interface
-from shared.described import CONTAINS, DESCRIBED, Relationship, Triple, Twin, has
+from shared.described import CONTAINS, DESCRIBED, PRODUCES, Relationship, Triple, Twin, has
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _relationships(
 
 
 def _surplus(actual: Graph, wanted: Graph, former: Collection[str]) -> list[str]:
-    """Twins of ours that are not wanted and that nobody else contains, children first.
+    """Twins of ours that are not wanted and that nobody else contains or produces, children first.
 
     So an interrupted deletion leaves nothing that can no longer be reached.
     """
@@ -156,9 +156,8 @@ def _surplus(actual: Graph, wanted: Graph, former: Collection[str]) -> list[str]
     owned = set(ours)
     claimed = [
         one.target
-        for siblings in contained.values()
-        for one in siblings
-        if one.target in owned and one.source not in owned
+        for one in actual.relationships.values()
+        if one.name in (CONTAINS, PRODUCES) and one.target in owned and one.source not in owned
     ]
     foreign = set(_below(actual, contained, claimed, wanted.models))
     return _children_first(

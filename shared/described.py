@@ -11,10 +11,9 @@ type Value = str | float | int
 type Triple = tuple[str, str, str]
 """(source, name, target)."""
 
-CONTAINS, FEEDS, MONITORS, REPORTS = "contains", "feeds", "monitors", "reports"
-DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, REPORTS})
-"""Relationships that descriptions decide. Others between the same twins, `produces` of the planning
-system for one, are somebody else's."""
+CONTAINS, FEEDS, MONITORS, REPORTS, PRODUCES = "contains", "feeds", "monitors", "reports", "produces"
+DESCRIBED = frozenset({CONTAINS, FEEDS, MONITORS, REPORTS, PRODUCES})
+"""Relationships that descriptions decide. Others between the same twins are somebody else's."""
 
 
 DESCRIBED_PROPERTIES = frozenset({"name", "timeZone", "signal", "unit", "rangeLow", "rangeHigh"})
@@ -80,6 +79,8 @@ def things(versions: Sequence[Described]) -> Iterator[Twin | Relationship]:
         yield _twin(site.enterprise_id, "Enterprise", name=site.enterprise_name)
         yield _twin(site.site_id, "Site", name=site.name, timeZone=site.calendar.zone)
         yield _contains(site.enterprise_id, site.site_id, position)
+        for product, name in site.products.items():
+            yield _twin(product, "Product", name=name)
         for number, (area, name) in enumerate(site.areas.items(), start=1):
             yield _twin(area, "Area", name=name)
             yield _contains(site.site_id, area, number)
@@ -105,6 +106,10 @@ def _line(line: LineDocument, classes: dict[str, ClassPart]) -> Iterator[Twin | 
         yield _contains(line.line_id, machine_id, number)
         for fed in machine.feeds:
             yield Relationship(machine_id, FEEDS, fed)
+        cycles = kind.ideal_cycle_ms | machine.ideal_cycle_ms
+        for product, cycle_ms in cycles.items():
+            if product:
+                yield Relationship(machine_id, PRODUCES, product, {"idealCycleS": cycle_ms / 1000})
         yield from _sensors(machine_id, machine, kind)
 
 

@@ -129,6 +129,13 @@ class Twins(Protocol):
         """Make a twin; one that exists is left alone."""
         ...
 
+    async def delete(self, twin_id: str) -> None:
+        """Delete a twin and the relationships that begin at it; one that does not exist is no error.
+
+        Refused while relationships of others lead to it.
+        """
+        ...
+
     async def relate(self, source: str, name: str, target: str) -> None:
         """Make a relationship, or leave the one that is there."""
         ...

@@ -63,6 +63,13 @@ class MemoryTwins:
         if twin_id not in self.twins:
             self.twins[twin_id] = {"$dtId": twin_id, **copy.deepcopy(twin), "$etag": self._etag()}
 
+    async def delete(self, twin_id: str) -> None:
+        self._check(twin_id)
+        if any(target == twin_id for _, _, target in self.relationships):
+            raise Refused(f"400: relationships lead to {twin_id}")
+        self.relationships = {one for one in self.relationships if one[0] != twin_id}
+        self.twins.pop(twin_id, None)
+
     async def relate(self, source: str, name: str, target: str) -> None:
         self._check(source)
         if not {source, target} <= self.twins.keys():

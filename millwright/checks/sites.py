@@ -59,6 +59,8 @@ def _twins(factory: Factory) -> Iterator[tuple[str, Path]]:
             yield line.id, (*at, "id")
         for at, _, machine in machines_at(index, site):
             yield machine.id, (*at, "id")
+    for product in factory.products:
+        yield product, ("products", product)
 
 
 def _made_up_problems(factory: Factory) -> Iterator[Problem]:

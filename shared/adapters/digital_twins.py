@@ -1,13 +1,14 @@
 """`Twins` on Azure Digital Twins."""
 
 from collections.abc import Awaitable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from azure.core import MatchConditions
 from azure.core.async_paging import AsyncItemPaged
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 
 from shared.adapters.answers import translated
@@ -29,6 +30,8 @@ class _Client(Protocol):
     def upsert_relationship(
         self, digital_twin_id: str, relationship_id: str, relationship: Document, **options: Any
     ) -> Awaitable[Any]: ...
+    def delete_digital_twin(self, digital_twin_id: str) -> Awaitable[None]: ...
+    def delete_relationship(self, digital_twin_id: str, relationship_id: str) -> Awaitable[None]: ...
     def list_relationships(self, digital_twin_id: str) -> AsyncItemPaged[MutableMapping[str, Any]]: ...
     def query_twins(self, query_expression: str, **options: Any) -> AsyncItemPaged[Any]: ...
     def close(self) -> Awaitable[None]: ...
@@ -75,6 +78,13 @@ class AzureTwins(Closing):
                 )
             except ResourceExistsError:
                 return
+
+    async def delete(self, twin_id: str) -> None:
+        with translated(f"twin {twin_id}"), suppress(ResourceNotFoundError):
+            async for one in self._client.list_relationships(twin_id):
+                with suppress(ResourceNotFoundError):
+                    await self._client.delete_relationship(twin_id, one["$relationshipId"])
+            await self._client.delete_digital_twin(twin_id)
 
     async def relate(self, source: str, name: str, target: str) -> None:
         body = {"$relationshipName": name, "$targetId": target}

@@ -15,6 +15,7 @@ from shared.relay.events import origins
 from shared.relay.pace import Pace, Sleep
 from shared.relay.twin_patch import Projection, Properties, changes, owned, projection
 from shared.relay.undelivered import record
+from shared.relay.work_orders import WorkOrderTwins
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class TwinRelay:
         self._etags = LRUCache[str, str](remembered)
         self._twin_pace = Pace(TWIN_WRITES_PER_S, burst=_BURST, clock=clock, sleep=sleep)
         self._pace = Pace(INSTANCE_WRITES_PER_S, burst=_AT_ONCE, clock=clock, sleep=sleep)
+        self._work_orders = WorkOrderTwins(twins, documents)
         self.refused_count = 0
 
     async def __call__(self, documents: Sequence[Document]) -> None:
@@ -90,6 +92,7 @@ class TwinRelay:
         if by_twin:
             with continued("show", origins(documents), {"millwright.twins": len(by_twin)}):
                 await self._all(iter(by_twin.values()))
+        await self._work_orders(documents)
 
     async def differences(self, document: Document) -> list[str] | None:
         """Properties, by pointer, in which the service's twin differs from its document, whatever

@@ -23,6 +23,7 @@ from millwright.factory_file import load
 from millwright.ontology import Ontology
 from shared.contracts.units import unit_of_name
 from shared.domain.packml import PackMLState
+from shared.relay import work_orders
 from shared.relay.twin_patch import projection
 
 ROOT = Path(__file__).parents[2]
@@ -61,10 +62,9 @@ APPLY = "Written by millwright factory apply"
 TWIN_RELAY = "Written by the twin relay"
 SCOPE_RELAY = "Written by the scope relay"
 EITHER_RELAY = "Written by the relay of whatever the component belongs to"
-PLANNING = "Written by the planning system, e.g. an adapter of an ERP or MES; Millwright leaves it alone"
 PEOPLE = "Written by people who know the plant"
 DEVICES = "Written by the device function"
-WRITERS = (APPLY, TWIN_RELAY, SCOPE_RELAY, EITHER_RELAY, PLANNING, PEOPLE, DEVICES)
+WRITERS = (APPLY, TWIN_RELAY, SCOPE_RELAY, EITHER_RELAY, PEOPLE, DEVICES)
 
 
 def contents(name, kind):
@@ -201,6 +201,12 @@ def test_the_twin_relay_writes_exactly_what_descriptions_say_it_writes():
     assert shown(document) == written_by("Machine", TWIN_RELAY) | components
 
 
+def test_a_work_order_s_twin_shows_exactly_what_its_description_says():
+    assert set(work_orders.SHOWN) == written_by("WorkOrder", TWIN_RELAY)
+    assert work_orders.ASSIGNED_TO in relationships("WorkOrder")
+    assert work_orders.MODEL in CATALOG
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 def test_the_scope_relay_writes_exactly_what_descriptions_say_it_writes(scope):
     common = {"level": "line", "scopeId": "L", "version": 1}
@@ -237,7 +243,7 @@ def test_sensors_hold_metadata_only():
     assert all(APPLY in part["description"] for part in contents("Sensor", "Property").values())
 
 
-def test_the_hierarchy_is_isa_95s_and_material_orders_and_sensors_hang_on_it():
+def test_the_hierarchy_is_isa_95s_and_products_work_and_sensors_hang_on_it():
     targets = {
         (name, key): kind_of(part["target"]) if "target" in part else None
         for name in DOCUMENTS
@@ -253,9 +259,7 @@ def test_the_hierarchy_is_isa_95s_and_material_orders_and_sensors_hang_on_it():
         ("Machine", "produces"): "Product",
         ("Sensor", "monitors"): "Machine",
         ("Device", "reports"): "Machine",
-        ("ProductionOrder", "contains"): "WorkOrder",
-        ("ProductionOrder", "produces"): "Product",
-        ("WorkOrder", "assignedTo"): None,
+        ("WorkOrder", "assignedTo"): "Machine",
     }
 
 

@@ -109,6 +109,7 @@ def test_machine_classes_have_the_signals_that_their_twins_have(name: str) -> No
         ("feeds: [B]", "feeds: [C]", "{id: A", "unknown machine C"),
         ("{id: B, class: Press, devices: [BOX]}", "{id: B, class: Press, devices: [BOX], feeds: [A]}", "{id: ", "material flows in a circle: "),
         ("{id: B, class", "{id: A, class", "{id: A, class: Press, devices: [BOX]}", "twin id A is taken"),
+        ("  P-1: {name: Part, ideal_cycle_s: {Press: 10}}", "  A: {name: Part, ideal_cycle_s: {Press: 10}}", "  A: {", "twin id A is taken"),
         ("devices: [BOX], feeds: [B]", "devices: [BOX, BOX], feeds: [B]", "{id: A", "device id BOX is taken"),
         ("BOX: {profile: flat}", "BOX: {profile: flut}", "BOX: {", "unknown profile flut; did you mean flat?"),
         ("BOX: {profile: flat}", "BAX: {profile: flat}", "BAX: {", "unknown device BAX; did you mean BOX?"),

@@ -17,7 +17,9 @@ from shared.adapters.digital_twins import AzureTwins
 from shared.adapters.transport import transport
 from shared.graph import along, asked, below
 from shared.ports import Refused
+from shared.relay.work_orders import WorkOrderTwins
 from tests.local_cloud.conftest import ServiceProcess, launch
+from tests.memory import MemoryDocuments
 
 __all__ = ["launch"]
 
@@ -105,3 +107,66 @@ async def test_what_is_no_query_is_refused_with_the_place(twins: AzureTwins, que
 async def test_ids_cannot_leave_their_quotes(twins: AzureTwins) -> None:
     with pytest.raises(Refused, match="is no id of a twin"):
         await below(twins, "x'] OR true", 1)
+
+
+async def answer(twins: AzureTwins, query: str) -> list[str]:
+    """The ids that a query finds, sorted."""
+    rows, cursor = await asked(twins, query, limit=100, cursor=None)
+    assert cursor is None
+    return sorted(row["$dtId"] for row in rows)
+
+
+async def test_a_product_leads_to_the_machines_that_can_make_it_and_to_those_that_do_so_now(
+    twins: AzureTwins,
+) -> None:
+    for machine, product in {"LINE-2-CNC-1": "P-200", "LINE-3-CNC-1": "P-300"}.items():
+        await twins.patch(machine, [{"op": "add", "path": "/product", "value": product}])
+        await twins.patch(machine, [{"op": "add", "path": "/state", "value": "Execute"}])
+    can = "SELECT m.$dtId FROM DIGITALTWINS MATCH (p)<-[r:produces]-(m) WHERE p.$dtId = 'P-200'"
+    assert len(await answer(twins, can)) == 12
+    fast = await answer(twins, f"{can} AND r.idealCycleS < 30")
+    assert fast == [f"LINE-{line}-{kind}-1" for line in (1, 2, 3) for kind in ("CONVEYOR", "ROBOT")]
+    now = "SELECT $dtId FROM DIGITALTWINS WHERE product = 'P-200' AND state = 'Execute'"
+    assert await answer(twins, now) == ["LINE-2-CNC-1"]
+
+
+async def test_the_open_work_orders_of_the_line_that_feeds_a_machine_are_found_until_the_work_is_done(
+    twins: AzureTwins,
+) -> None:
+    query = (
+        "SELECT w.$dtId FROM DIGITALTWINS "
+        "MATCH (y)<-[:feeds]-(f)<-[:contains]-(line)-[:contains]->(m)<-[:assignedTo]-(w) "
+        "WHERE y.$dtId = 'LINE-1-CONVEYOR-1' AND w.state = 'open'"
+    )
+    documents = MemoryDocuments()
+    relay = WorkOrderTwins(twins, documents)
+
+    async def happens(machine: str, state: str, version: int) -> None:
+        order = {
+            "id": f"workorder:{machine}:7",
+            "type": "workorder",
+            "machineId": machine,
+            "workOrderId": f"{machine}:7",
+            "version": version,
+            "component": "spindle",
+            "work": "Change the bearings",
+            "state": state,
+            "cause": "prediction",
+            "openedAt": "2026-03-09T06:00:00.000Z",
+            "dueAt": "2026-03-11T06:00:00.000Z",
+            "active": state != "done",
+        }
+        await documents.upsert("machines", machine, order)
+        await relay([order])
+
+    await happens("LINE-1-CNC-1", "open", 1)
+    await happens("LINE-1-CNC-2", "open", 1)
+    await happens("LINE-2-CNC-1", "open", 1)
+    assert await answer(twins, query) == ["LINE-1-CNC-1#7", "LINE-1-CNC-2#7"]
+    await happens("LINE-1-CNC-1", "done", 2)
+    await happens("LINE-1-CNC-2", "inProgress", 2)
+    assert await answer(twins, query) == []
+    assert await twins.get("LINE-1-CNC-1#7") is None
+    began = await twins.get("LINE-1-CNC-2#7")
+    assert began is not None
+    assert began["state"] == "inProgress"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from millwright.graph import Graph, GraphChange, difference
 from millwright.source import Source
 from millwright.yaml_text import yaml_text
-from shared.described import CONTAINS, FEEDS, Relationship, Twin
+from shared.described import CONTAINS, FEEDS, PRODUCES, Relationship, Twin
 
 LINE, MACHINE, CAMERA = "dtmi:millwright:ProductionLine;1", "dtmi:millwright:Machine;1", "dtmi:other:Camera;1"
 MODELS = {LINE: {"@id": LINE}, MACHINE: {"@id": MACHINE}}
@@ -118,3 +118,12 @@ _VALUES = st.recursive(
 @given(st.dictionaries(_TEXTS, _VALUES, min_size=1, max_size=5))
 def test_what_is_written_as_yaml_is_read_back_the_same(value: dict[str, object]) -> None:
     assert Source(yaml_text(value)).value == value
+
+
+def test_a_product_that_is_no_longer_made_here_stays_while_another_enterprise_makes_it() -> None:
+    product = "dtmi:millwright:Product;1"
+    twins = {"MINE": MACHINE, "P-1": product, "P-2": product, "THEIRS": MACHINE}
+    links = {("MINE", PRODUCES, "P-1"), ("MINE", PRODUCES, "P-2"), ("THEIRS", PRODUCES, "P-1")}
+    change = difference(graph(twins, links), graph({"MINE": MACHINE}, set()), former={"P-1", "P-2"})
+    assert change.surplus_twins == ["P-2"]
+    assert [one.triple for one in change.surplus_relationships] == [("MINE", PRODUCES, "P-1")]
