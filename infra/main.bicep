@@ -41,12 +41,19 @@ param channelSettings string[] = ['NOTIFY_WEBHOOK_URL', 'NOTIFY_WEBHOOK_SECRET',
 @description('Address ranges that may reach the API and deploy while the network is private.')
 param allowedAddresses string[] = []
 
-@description('Left alone: the budget begins this month.')
+@description('First day of the month that the budget begins in, which cannot be changed later; hooks/budget_start.py finds it.')
+param budgetStart string = ''
+
+@description('Left alone: a new budget begins this month.')
 param today string = utcNow('yyyy-MM-01')
+
+@description('Makes names unique in all of Azure. hooks/names.py gives it, having looked whether the names are free.')
+@maxLength(13)
+param nameToken string = ''
 
 var chosen = profile == 'prod' ? loadJsonContent('environments/prod.json') : loadJsonContent('environments/dev.json')
 var abbreviations = loadJsonContent('abbreviations.json')
-var token = toLower(uniqueString(subscription().id, environmentName, location))
+var token = empty(nameToken) ? toLower(uniqueString(subscription().id, environmentName, location)) : nameToken
 var tags = {
   'azd-env-name': environmentName
   application: 'millwright'
@@ -423,7 +430,7 @@ module budget 'modules/budget.bicep' = if (int(monthlyBudget) > 0 && !empty(emai
     name: '${abbreviations.budget}${environmentName}'
     amount: int(monthlyBudget)
     emails: emails
-    startDate: today
+    startDate: empty(budgetStart) ? today : budgetStart
   }
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from preflight import Failed, az
+from azure_cli import Failed, az
 
 ROLES = {
     "viewer": "Read machines, alarms, OEE and histories.",

@@ -7,10 +7,15 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from azure_cli import Failed, ask, az, plain
+from names import LENGTH, VARIABLE, name_problems, token
+from refusals import explained
 
 INFRA = Path(__file__).parents[1]
 
@@ -24,6 +29,7 @@ PROVIDERS = {
     "Microsoft.App": "managedEnvironments",
     "Microsoft.Storage": "storageAccounts",
     "Microsoft.KeyVault": "vaults",
+    "Microsoft.Network": "virtualNetworks",
     "Microsoft.ManagedIdentity": "userAssignedIdentities",
     "Microsoft.OperationalInsights": "workspaces",
     "Microsoft.Insights": "components",
@@ -32,28 +38,9 @@ PROVIDERS = {
 
 MAKES_RESOURCES = {"Owner", "Contributor"}
 GIVES_RIGHTS = {"Owner", "User Access Administrator", "Role Based Access Control Administrator"}
+LOCKS = {"Owner", "User Access Administrator", "Locks Contributor"}
+MAKES_ROLES = {"Owner", "User Access Administrator"}
 NOBODY = "00000000-0000-0000-0000-000000000000"
-
-
-class Failed(Exception):
-    """The Azure CLI did not do it; the message is its own."""
-
-
-def az(*arguments: str) -> Any:
-    """What the Azure CLI answers, as JSON. Raises Failed."""
-    program = shutil.which("az")
-    if program is None:
-        raise Failed("The Azure CLI is not installed: https://aka.ms/azure-cli")
-    command = [program, *arguments, "--output", "json", "--only-show-errors"]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise Failed(ran.stderr.strip() or f"az {' '.join(arguments)} failed")
-    return json.loads(ran.stdout) if ran.stdout.strip() else None
-
-
-def plain(location: str) -> str:
-    """Regions are written `West Europe` in some places and `westeurope` in others."""
-    return re.sub(r"[^a-z0-9]", "", location.lower())
 
 
 def region_problems(location: str) -> list[str]:
@@ -83,21 +70,46 @@ def region_problems(location: str) -> list[str]:
     return problems
 
 
-def right_problems(subscription: str, who: str) -> list[str]:
-    """Rights that the deployment needs and `who`, an object id, lacks."""
+def right_problems(subscription: str, who: str, chosen: dict[str, Any]) -> list[str]:
+    """Rights that the deployment of `chosen` needs and `who`, an object id, lacks."""
     given = az(
         "role", "assignment", "list", "--assignee", who, "--scope", f"/subscriptions/{subscription}",
         "--include-inherited", "--include-groups",
     )  # fmt: skip
     names = {one["roleDefinitionName"] for one in given}
+    wanted = [
+        (True, MAKES_RESOURCES, "create resources", "Contributor"),
+        (True, GIVES_RIGHTS, "give the identities their roles", "Role Based Access Control Administrator"),
+        (chosen["locks"], LOCKS, "lock what must not be deleted (`locks`)", "User Access Administrator"),
+        (
+            chosen["machineControl"],
+            MAKES_ROLES,
+            "make the role for calling machines (`machineControl`)",
+            "User Access Administrator",
+        ),
+    ]
+    return [
+        f"You may not {what} in {subscription}: ask for the role {role}."
+        for needed, enough, what, role in wanted
+        if needed and not names & enough
+    ]
+
+
+def quota_problems(subscription: str, location: str, chosen: dict[str, Any]) -> list[str]:
+    """Numbers of things that this subscription has used up, as far as their providers tell them."""
+    of = f"/subscriptions/{subscription}/providers"
+    wanted = [("StorageAccounts", 2, f"{of}/Microsoft.Storage/locations/{location}/usages", "2023-05-01")]
+    if chosen["privateNetworking"]:
+        network = f"{of}/Microsoft.Network/locations/{location}/usages"
+        wanted += [(name, 1, network, "2024-05-01") for name in ("VirtualNetworks", "NatGateways")]
     problems: list[str] = []
-    if not names & MAKES_RESOURCES:
-        problems.append(f"You may not create resources in {subscription}: ask for the role Contributor.")
-    if not names & GIVES_RIGHTS:
-        problems.append(
-            f"You may not give the identities their roles in {subscription}: "
-            "ask for the role Role Based Access Control Administrator."
-        )
+    for name, count, url, version in wanted:
+        for one in ask("get", url, version)["value"]:
+            if one["name"]["value"] == name and one["currentValue"] + count > one["limit"]:
+                problems.append(
+                    f"{location}: {one['currentValue']} of {one['limit']} {name} are used and {count} more "
+                    "needed. Ask for more (portal: Quotas), delete some, or azd env set AZURE_LOCATION ..."
+                )
     return problems
 
 
@@ -111,10 +123,16 @@ def deployment_problems(environment: dict[str, str]) -> list[str]:
             f"location={environment['AZURE_LOCATION']}",
             f"profile={environment.get('MILLWRIGHT_PROFILE') or 'dev'}",
             f"apiClientId={environment.get('MILLWRIGHT_API_CLIENT_ID') or NOBODY}",
+            f"nameToken={environment[VARIABLE]}",
         )  # fmt: skip
     except Failed as exc:
-        return [f"Azure would refuse the deployment: {exc}"]
+        return [f"Azure would refuse the deployment: {explained(str(exc))}"]
     return []
+
+
+def deployed(environment: dict[str, str]) -> bool:
+    """Whether this environment was made before: then it has its places in the quotas."""
+    return bool(az("resource", "list", "--tag", f"azd-env-name={environment['AZURE_ENV_NAME']}"))
 
 
 def problems(environment: dict[str, str]) -> list[str]:
@@ -123,6 +141,8 @@ def problems(environment: dict[str, str]) -> list[str]:
     found = [f"{name} is not set: azd env set {name} ..." for name in missing]
     if environment.get("MILLWRIGHT_PROFILE", "dev") not in ("", "dev", "prod"):
         found.append("MILLWRIGHT_PROFILE is neither dev nor prod: azd env set MILLWRIGHT_PROFILE dev")
+    if environment.get(VARIABLE) and not re.fullmatch(rf"[a-z0-9]{{3,{LENGTH}}}", environment[VARIABLE]):
+        found.append(f"{VARIABLE} is not 3 to {LENGTH} small letters and digits: azd env set {VARIABLE} ...")
     if shutil.which("uv") is None:
         found.append("uv is not installed; the hooks run Python with it: https://docs.astral.sh/uv")
     try:
@@ -134,13 +154,21 @@ def problems(environment: dict[str, str]) -> list[str]:
         found.append(f"az is at {account['id']}, azd at {wanted}: az account set --subscription {wanted}")
     if found:
         return found
+    profile = environment.get("MILLWRIGHT_PROFILE") or "dev"
+    chosen = json.loads((INFRA / "environments" / f"{profile}.json").read_text())
+    location = environment["AZURE_LOCATION"]
     try:
-        found = region_problems(environment["AZURE_LOCATION"])
+        found = region_problems(location)
         if environment.get("AZURE_PRINCIPAL_ID"):
-            found += right_problems(wanted, environment["AZURE_PRINCIPAL_ID"])
+            found += right_problems(wanted, environment["AZURE_PRINCIPAL_ID"], chosen)
+        if found:
+            return found  # what follows can only be asked of a region that is there
+        found = name_problems(environment, wanted)
+        if not deployed(environment):
+            found += quota_problems(wanted, plain(location), chosen)
     except Failed as exc:
-        return [f"Azure could not be asked: {exc}"]
-    return found or deployment_problems(environment)
+        return [f"Azure could not be asked: {explained(str(exc))}"]
+    return found or deployment_problems({**environment, VARIABLE: token(environment, wanted)})
 
 
 def main() -> int:

@@ -19,131 +19,19 @@ from functions.principal import Role
 from local.backend import Backend
 from local.home import Home
 from tests.infra.bicep_text import INFRA, ROOT
+from tests.infra.recorded import Recorded, well
 from tests.ingestion import ingestion
 
 HOOKS = INFRA / "hooks"
 SCRIPTS = sorted(HOOKS.glob("*.sh"))
-SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
-
-AZ = """#!{python}
-import json, os, sys
-answers = json.load(open(os.environ["ANSWERS"]))
-line = " ".join(sys.argv[1:])
-open(os.environ["ANSWERS"] + ".asked", "a").write(line + "\\n")
-for asked, answer in answers.items():
-    if line.startswith(asked):
-        if isinstance(answer, str):
-            sys.exit(answer)
-        print(json.dumps(answer))
-        sys.exit()
-sys.exit("az was asked: " + line)
-"""
-
-
-def provider(name: str, *types: str, state: str = "Registered") -> dict[str, Any]:
-    offered = [{"resourceType": one, "locations": ["West Europe", "North Europe"]} for one in types]
-    return {"namespace": name, "registrationState": state, "resourceTypes": offered}
-
-
-def well() -> dict[str, Any]:
-    """What `az` answers where everything is as it should be."""
-    from infra.hooks.preflight import PROVIDERS  # noqa: PLC0415  a script, found by path
-
-    return {
-        "account show": {"id": SUBSCRIPTION},
-        **{f"provider show --namespace {name} ": provider(name, type_) for name, type_ in PROVIDERS.items()},
-        "functionapp list-flexconsumption-locations": [{"name": "westeurope"}],
-        "role assignment list": [{"roleDefinitionName": "Owner"}],
-        "deployment sub validate": {},
-        "ad app list": [],
-        "ad app create": {"appId": "22222222-2222-2222-2222-222222222222"},
-        "ad app update": None,
-        "ad sp create": {},
-    }
 
 
 @pytest.fixture
-def hook(tmp_path: Path) -> Any:
-    """Runs a hook's program with an `az` that answers as told; the program's result and what was asked."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    (tools / "az").write_text(AZ.format(python=sys.executable))
-    (tools / "uv").write_text("#!/bin/sh\n")
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
-
-    def run(name: str, answers: dict[str, Any], **environment: str) -> tuple[Any, list[str]]:
-        told = tmp_path / "answers.json"
-        told.write_text(json.dumps(answers))
-        ran = subprocess.run(
-            [sys.executable, HOOKS / name],
-            env={
-                "PATH": str(tools),
-                "ANSWERS": str(told),
-                "AZURE_ENV_NAME": "try",
-                "AZURE_LOCATION": "westeurope",
-                "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
-                "AZURE_PRINCIPAL_ID": "33333333-3333-3333-3333-333333333333",
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        asked = Path(f"{told}.asked")
-        return ran, asked.read_text().splitlines() if asked.exists() else []
-
-    return run
+def hook(tmp_path: Path) -> Recorded:
+    return Recorded(tmp_path)
 
 
-def test_preflight_passes_where_everything_is_there_and_changes_nothing(hook: Any) -> None:
-    ran, asked = hook("preflight.py", well())
-    assert (ran.returncode, ran.stderr) == (0, "")
-    changing = {"create", "update", "delete", "register", "set"}
-    assert not [line for line in asked if changing & set(line.split(" --")[0].split())]
-
-
-@pytest.mark.parametrize(
-    ("change", "environment", "said"),
-    [
-        ({"account show": "Please run 'az login'"}, {}, ["Not signed in", "az login"]),
-        ({"account show": {"id": "other"}}, {}, ["az account set --subscription"]),
-        ({}, {"AZURE_LOCATION": ""}, ["AZURE_LOCATION is not set", "azd env set"]),
-        ({}, {"MILLWRIGHT_PROFILE": "test"}, ["neither dev nor prod"]),
-        ({}, {"AZURE_LOCATION": "mars"}, ["mars has no Microsoft.Devices", "Flex", "North Europe"]),
-        (
-            {
-                "provider show --namespace Microsoft.DigitalTwins ": provider(
-                    "Microsoft.DigitalTwins", "digitalTwinsInstances", state="NotRegistered"
-                )
-            },
-            {},
-            ["az provider register --namespace Microsoft.DigitalTwins"],
-        ),
-        ({"role assignment list": []}, {}, ["Contributor", "Role Based Access Control Administrator"]),
-        (
-            {"deployment sub validate": "StorageAccountAlreadyTaken: The name is taken"},
-            {},
-            ["Azure would refuse", "StorageAccountAlreadyTaken"],
-        ),
-        (
-            {"deployment sub validate": "QuotaExceeded: IotHub units in westeurope"},
-            {},
-            ["Azure would refuse", "QuotaExceeded"],
-        ),
-    ],
-)
-def test_preflight_says_what_is_wrong_and_what_to_do(
-    hook: Any, change: dict[str, Any], environment: dict[str, str], said: list[str]
-) -> None:
-    ran, _ = hook("preflight.py", {**well(), **change}, **environment)
-    assert ran.returncode == 1
-    assert "nothing was created" in ran.stderr
-    for words in said:
-        assert words in ran.stderr
-
-
-def test_the_registration_has_the_roles_of_the_code_and_is_made_once(hook: Any) -> None:
+def test_the_registration_has_the_roles_of_the_code_and_is_made_once(hook: Recorded) -> None:
     ran, asked = hook("api_registration.py", well())
     assert ran.stdout.strip() == "22222222-2222-2222-2222-222222222222"
     [made] = [line for line in asked if line.startswith("ad app create")]

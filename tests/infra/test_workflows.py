@@ -13,8 +13,8 @@ from tests.infra.bicep_text import INFRA, ROOT
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
 FEDERATED = {("deploy.yml", "deploy"), ("preview.yml", "preview")}
 """The jobs that sign in to Azure."""
-OF_THE_RUN = {"MILLWRIGHT_BUDGET_START", "AZURE_PRINCIPAL_ID"}
-"""A hook finds the one out, azd the other."""
+OF_THE_RUN = {"MILLWRIGHT_BUDGET_START", "MILLWRIGHT_TOKEN", "AZURE_PRINCIPAL_ID"}
+"""Hooks find these out, or azd."""
 
 
 def jobs() -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
