@@ -35,7 +35,8 @@ async def reconcile_twins(timer: func.TimerRequest, context: func.Context) -> No
     backend = await app()
     now = time.time_ns() // 1_000_000
     with invocation(context.trace_context.trace_parent), span("reconcile"):
-        await reconcile(backend.relay_twins, backend.specs, backend.documents, now=now)
+        twins, scopes = backend.relay_twins, backend.relay_scopes
+        await reconcile(twins, backend.specs, backend.documents, scopes, now=now)
         await backend.twin_changes.recheck(now=now)
 
 

@@ -161,6 +161,17 @@ class SpecStore:
             return None
         return (await self.line(site_id, line_id, version)).machines.get(machine_id)
 
+    async def describes(self, site_id: str, line_id: str, machine_id: str) -> bool:
+        """Whether a line has a machine: as described at most 30 s ago, or by an apply under way, which
+        tells machines before it points to its version."""
+        if await self.machine_of(site_id, line_id, machine_id) is not None:
+            return True
+        try:
+            coming = await self.line(site_id, line_id, self._current.get(site_id, 0) + 1)
+        except UnknownSpec:
+            return False
+        return machine_id in coming.machines
+
     async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
         """The devices that report a machine, as described at most 30 s ago; none for a stranger."""
         machine = await self.machine_of(site_id, line_id, machine_id)

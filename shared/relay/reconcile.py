@@ -7,7 +7,7 @@ goes on where the last one stopped, and leaves a document that says what it foun
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from shared.instants import iso
@@ -38,6 +38,10 @@ class Repairs(Protocol):
     async def repair(self, document: Document) -> None: ...
 
 
+class RollUp(Protocol):
+    async def __call__(self, documents: Sequence[Document]) -> None: ...
+
+
 class Described(Protocol):
     async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]: ...
 
@@ -46,6 +50,7 @@ async def reconcile(
     relay: Repairs,
     described: Described,
     documents: Documents,
+    roll_up: RollUp,
     *,
     now: int,
     at_most: int = AT_MOST,
@@ -56,10 +61,12 @@ async def reconcile(
     1. Compare each with its twin.
     2. What differs may be under way: wait once, read it again, and compare again.
     3. What differs still in the same property has drifted: repair it.
-    4. Remember how far this came; a pass begins anew after its end.
+    4. Roll the machines' documents up once more: one that descriptions have dropped leaves its line,
+       one that was described again counts, though neither has anything new to say.
+    5. Remember how far this came; a pass begins anew after its end.
 
-    A machine that no description has any more is passed over. Raises Unavailable; the next call
-    then begins where this one did.
+    A machine's missing twin is reported only while descriptions have the machine. Raises Unavailable;
+    the next call then begins where this one did.
     """
     before = await documents.get(DELIVERIES, RECONCILE, RECONCILE) or {}
     source: int = before.get("source", 0)
@@ -86,6 +93,8 @@ async def reconcile(
             await relay.repair(current)  # 3
             drifted.setdefault(_twin_id(document), []).extend(lasting)
             log.warning("twin %s had drifted in %s: repaired", _twin_id(document), ", ".join(lasting))
+    if source == _MACHINES:
+        await roll_up(page)  # 4
     ended = cursor is None and source == _SCOPES
     report: Document = {
         "id": RECONCILE,
@@ -103,7 +112,7 @@ async def reconcile(
         "lastDriftAt": iso(now) if drifted else before.get("lastDriftAt"),
         "passCount": before.get("passCount", 0) + ended,
     }
-    await documents.upsert(DELIVERIES, RECONCILE, report)  # 4
+    await documents.upsert(DELIVERIES, RECONCILE, report)  # 5
     log.info("reconciled %d twins: %d drifted, %d missing", len(page), len(drifted), len(missing))
     return report
 

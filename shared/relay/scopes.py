@@ -39,6 +39,7 @@ type Entries = dict[str, Entry]
 
 class Sites(Protocol):
     async def current_site(self, site_id: str) -> SiteDocument | None: ...
+    async def describes(self, site_id: str, line_id: str, machine_id: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class _Rules:
     area_bands: dict[str, tuple[Bands, ...]]
     enterprise_bands: tuple[Bands, ...]
     lines: dict[str, LineOee]
+    applied: bool = True
+    """False: nothing is described, these are the usual rules."""
 
     def line(self, line_id: str) -> LineOee:
         return self.lines.get(line_id) or LineOee()
@@ -87,7 +90,8 @@ class _Rules:
 class ScopeRelay:
     """Keeps the `scopes` container equal to the machines' documents.
 
-    1. Take each machine's newest contribution of the batch, by line.
+    1. Take each machine's newest contribution of the batch, by line. How a machine is, counts while a
+       description has it; what it made in a shift stays.
     2. A machine that is new to its line first leaves the one it counted in, on all levels: so it
        never counts twice, and a crash in between only repeats its leaving.
     3. Merge contributions into the lines' documents: an entry gives way only to a newer one.
@@ -123,14 +127,24 @@ class ScopeRelay:
     async def _roll_up(self, counted: Sequence[Document]) -> None:
         sites = {site_id: await self._site(site_id) for site_id in {d["siteId"] for d in counted}}
         lines: dict[_Scope, Entries] = {}
+        dropped: dict[_Scope, Entries] = {}
         for document, entry in _newest(counted):  # 1
-            rules = sites[document["siteId"]]
-            scope = rules.line_scope(document["lineId"], document_id(document), _kind(document))
-            lines.setdefault(scope, {})[document["machineId"]] = entry
+            rules, kind, machine_id = sites[document["siteId"]], _kind(document), document["machineId"]
+            scope = rules.line_scope(document["lineId"], document_id(document), kind)
+            if kind == OEE or await self._is_described(document, rules):
+                lines.setdefault(scope, {})[machine_id] = entry
+            elif _counts(await self._load(scope), machine_id):
+                dropped.setdefault(scope, {})[machine_id] = Entry(entry.version, None)
         left = await self._leave(lines, sites)  # 2
+        for scope, entries in dropped.items():
+            left.setdefault(scope, {}).update(entries)
         if left:
             await self._climb(left, sites)
         await self._climb(lines, sites)
+
+    async def _is_described(self, document: Document, rules: _Rules) -> bool:
+        place = document["siteId"], document["lineId"], document["machineId"]
+        return not rules.applied or await self._sites.describes(*place)
 
     async def _leave(self, lines: dict[_Scope, Entries], sites: dict[str, _Rules]) -> dict[_Scope, Entries]:
         """Of machines that are new to their line, what takes them out of the line they counted in.
@@ -182,7 +196,7 @@ class ScopeRelay:
     async def _site(self, site_id: str) -> _Rules:
         site = await self._sites.current_site(site_id)
         if site is None:
-            return _Rules(site_id, "enterprise", (Bands(0, 0.9, 0.8),), (), {}, (), {})
+            return _Rules(site_id, "enterprise", (Bands(0, 0.9, 0.8),), (), {}, (), {}, applied=False)
         return _Rules(
             site_id,
             site.enterprise_id,

@@ -1,5 +1,6 @@
 """Twins that somebody else changed: noticed, repaired, reported; those that are only behind are not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
@@ -24,9 +25,13 @@ class Plant:
         self.time = Time()
         self.relay = TwinRelay(self.twins, self.documents, clock=self.time, sleep=self.time.sleep)
         self.gone: set[str] = set()
+        self.rolled_up: list[Document] = []
 
     async def devices_of(self, site_id: str, line_id: str, machine_id: str) -> tuple[str, ...]:
         return () if machine_id in self.gone else ("GATEWAY",)
+
+    async def roll_up(self, documents: Sequence[Document]) -> None:
+        self.rolled_up += documents
 
     async def show(self, *documents: Document) -> "Plant":
         for document in documents:
@@ -38,7 +43,13 @@ class Plant:
 
     async def reconcile(self, at_most: int = 200) -> Document:
         return await reconcile(
-            self.relay, self, self.documents, now=MONDAY, at_most=at_most, sleep=self.time.sleep
+            self.relay,
+            self,
+            self.documents,
+            self.roll_up,
+            now=MONDAY,
+            at_most=at_most,
+            sleep=self.time.sleep,
         )
 
     def has(self, twin_id: str, name: str) -> Any:
@@ -75,7 +86,7 @@ async def test_a_twin_that_is_only_behind_has_not_drifted() -> None:
     async def meanwhile(seconds: float) -> None:
         await plant.relay([newer])
 
-    report = await reconcile(plant.relay, plant, plant.documents, now=MONDAY, sleep=meanwhile)
+    report = await reconcile(plant.relay, plant, plant.documents, plant.roll_up, now=MONDAY, sleep=meanwhile)
     assert report["driftedCount"] == 0
     assert plant.has("M-1", "state") == "Held"
 
@@ -85,6 +96,12 @@ async def test_a_missing_twin_is_reported_unless_its_machine_is_not_described_an
     plant.gone = {"M-3"}
     report = await plant.reconcile()
     assert report["missing"] == ["M-2"]
+
+
+async def test_machines_are_rolled_up_once_more_though_nothing_about_them_changed() -> None:
+    plant = await Plant("M-1", "M-2").show(twin("M-1"), twin("M-2"))
+    await plant.reconcile()
+    assert sorted(document["machineId"] for document in plant.rolled_up) == ["M-1", "M-2"]
 
 
 async def test_scopes_are_compared_by_the_shift_that_began_last() -> None:

@@ -1,20 +1,27 @@
 """Roll-ups count each machine once, with its newest elements, whatever is delivered how often."""
 
 import random
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millwright.documents import site_versions
+from millwright.factory_file import load
+from millwright.versions import plan, point, write
 from shared.ports import Document, Unavailable
 from shared.relay.rollup import contribution, total
 from shared.relay.scopes import ScopeRelay
 from shared.relay.twin_patch import projection
+from shared.specs import KNOWN_AFTER_S, SpecStore
 from tests.memory import MemoryDocuments
 from tests.projected import SHIFT, alarms, oee, twin
 from tests.sinks import Time
 
+FACTORY = Path(__file__).parents[2] / "factories" / "smart-factory.yaml"
 MINUTE = 60_000
 
 
@@ -291,3 +298,89 @@ async def test_the_bottleneck_is_the_machine_with_the_lowest_oee_and_never_one_l
         assert shown.wanted["/bottleneck"] == machine_id
     await relay({**oee("M-3", 2, line_id="LINE-2"), "oee": 0.9, "band": "green"})
     assert relay.scope("SITE-1")["bottleneck"] == {"machineId": "M-1", "oee": 0.75}
+
+
+class Graz:
+    """The smart factory as applied, read by a scope relay through the specs that workers read."""
+
+    def __init__(self) -> None:
+        self.documents = MemoryDocuments()
+        self.time = Time()
+        self.specs = SpecStore(self.documents, clock=self.time)
+        self.relay = ScopeRelay(self.documents, self.specs, clock=self.time, sleep=self.time.sleep)
+        self.described = site_versions(load(FACTORY, None).factory, {})
+
+    async def apply(self, *dropped: str, point_to_it: bool = True) -> None:
+        """A version without some machines; by the time that this returns, every worker knows it."""
+        [site] = self.described
+        lines = tuple(
+            line.model_copy(update={"machines": {k: m for k, m in line.machines.items() if k not in dropped}})
+            for line in site.lines
+        )
+        for change in await plan(self.documents, [replace(site, lines=lines)]):
+            await write(self.documents, change)
+            if point_to_it:
+                await point(self.documents, change)
+        self.time.now += KNOWN_AFTER_S
+
+    async def tell(self, machine_id: str, version: int, state: str = "Execute") -> Document:
+        document = twin(machine_id, version, state=state, siteId="GRAZ", lineId="LINE-1")
+        await self.relay([document])
+        return document
+
+    def counts(self, scope_id: str) -> int:
+        return self.documents.partition("scopes", scope_id)["status"]["machineCount"]
+
+
+async def test_a_machine_that_the_description_drops_leaves_its_line_with_whatever_it_says_next() -> None:
+    graz = Graz()
+    await graz.apply()
+    await graz.tell("LINE-1-CNC-1", 1)
+    await graz.tell("LINE-1-CNC-2", 1)
+    await graz.apply("LINE-1-CNC-2")
+    await graz.tell("LINE-1-CNC-2", 2)
+    assert [graz.counts(scope) for scope in ("LINE-1", "GRAZ", "MILLWRIGHT")] == [1, 1, 1]
+    await graz.tell("LINE-1-CNC-2", 3)
+    assert graz.counts("LINE-1") == 1
+
+
+async def test_one_that_says_nothing_any_more_leaves_when_its_document_is_looked_at_again() -> None:
+    graz = Graz()
+    await graz.apply()
+    await graz.tell("LINE-1-CNC-1", 1)
+    last = await graz.tell("LINE-1-CNC-2", 1)
+    await graz.apply("LINE-1-CNC-2")
+    await graz.relay([last])
+    assert [graz.counts(scope) for scope in ("LINE-1", "GRAZ", "MILLWRIGHT")] == [1, 1, 1]
+
+
+async def test_a_machine_that_is_described_again_counts_again() -> None:
+    graz = Graz()
+    await graz.apply()
+    await graz.tell("LINE-1-CNC-2", 1)
+    await graz.apply("LINE-1-CNC-2")
+    await graz.tell("LINE-1-CNC-2", 2)
+    assert graz.counts("LINE-1") == 0
+    await graz.apply()
+    await graz.tell("LINE-1-CNC-2", 3)
+    assert graz.counts("LINE-1") == 1
+
+
+async def test_a_machine_counts_from_the_moment_that_an_apply_tells_it() -> None:
+    """Its version is written by then, and not pointed to yet."""
+    graz = Graz()
+    await graz.apply("LINE-1-CNC-2")
+    await graz.apply(point_to_it=False)
+    await graz.tell("LINE-1-CNC-2", 1)
+    assert graz.counts("LINE-1") == 1
+
+
+async def test_what_a_dropped_machine_made_in_a_shift_stays() -> None:
+    graz = Graz()
+    await graz.apply()
+    for_the_shift = oee("LINE-1-CNC-2", 60, production_ms=60 * MINUTE, good=360, line_id="LINE-1")
+    for_the_shift["siteId"] = "GRAZ"
+    await graz.relay([for_the_shift])
+    await graz.apply("LINE-1-CNC-2")
+    await graz.relay([for_the_shift | {"measuredAt": "2026-03-09T09:00:00.000Z"}])
+    assert graz.documents.partition("scopes", "LINE-1")[f"oee:{SHIFT}"]["elements"]["goodCount"] == 360
