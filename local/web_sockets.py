@@ -18,7 +18,7 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def handler(offered: Mapping[str, MakeProtocol]) -> Handler:
-    """Answers a GET by a conversation in the first subprotocol offered that the client asks for, else by 400."""
+    """Answers a GET by a conversation in the first subprotocol offered that is asked for, else by 400."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(protocols=tuple(offered), timeout=CLOSING_S, compress=False)

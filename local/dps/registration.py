@@ -1,7 +1,7 @@
 """Devices that register: who is let in, and what a registration does in the hub."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Protocol, cast
 from urllib.parse import quote
@@ -217,6 +217,13 @@ class Registrant:
 
     def left(self, session: Session, will: Will) -> None:
         """Wills mean nothing here."""
+
+    def resumed(self, *, clean: bool) -> dict[str, int] | None:
+        """Each registration is a session of its own."""
+        return None
+
+    def keep(self, topics: Mapping[str, int]) -> None:
+        """Nothing is kept."""
 
     def granted(self, topic: str, qos: int, have: Collection[str]) -> int:
         return min(qos, 1) if topic == ANSWERS else SUBSCRIPTION_FAILURE

@@ -1,6 +1,6 @@
 """A connected device or module: what it publishes, asks and answers over its MQTT session."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
@@ -14,10 +14,12 @@ from local.iot_hub.methods import Methods
 from local.iot_hub.packets import Publish, Will
 from local.iot_hub.rules import Admitted, MethodAnswer, TwinRequest
 from local.iot_hub.session import Session
+from local.iot_hub.store import Store
 from local.iot_hub.twinning import Twins
 
 
 class Hub(Protocol):
+    store: Store
     twins: Twins
     methods: Methods
     commands: Commands
@@ -74,6 +76,14 @@ class DeviceClient:
 
     def left(self, session: Session, will: Will) -> None:
         self._hub.telemetry(session, self.admitted, will, 0)
+
+    def resumed(self, *, clean: bool) -> dict[str, int] | None:
+        if clean:
+            self._hub.store.keep_subscriptions(self.name, None)
+        return self._hub.store.subscriptions(self.name)
+
+    def keep(self, topics: Mapping[str, int]) -> None:
+        self._hub.store.keep_subscriptions(self.name, topics)
 
     def granted(self, topic: str, qos: int, have: Collection[str]) -> int:
         return rules.granted(topic, qos, self.admitted, have)

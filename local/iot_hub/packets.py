@@ -218,8 +218,8 @@ def _string(body: memoryview, at: int) -> tuple[str, int]:
     return data.decode("utf-8"), end
 
 
-def connack(code: int) -> bytes:
-    return bytes((CONNACK << 4, 2, 0, code))
+def connack(code: int, *, session_present: bool = False) -> bytes:
+    return bytes((CONNACK << 4, 2, session_present, code))
 
 
 def puback(packet_id: int) -> bytes:

@@ -7,7 +7,7 @@ while the client does not read its own acknowledgements.
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from local.iot_hub import errors, packets
@@ -45,12 +45,21 @@ class Client(Protocol):
         """It is gone without a DISCONNECT and leaves this message. Raises Forbidden to drop it."""
         ...
 
+    def resumed(self, *, clean: bool) -> dict[str, int] | None:
+        """The subscriptions of its last session, to go on with; None if none was kept, or if they are to be
+        forgotten."""
+        ...
+
+    def keep(self, topics: Mapping[str, int]) -> None:
+        """Keep these subscriptions (QoS by topic filter) for its next session."""
+        ...
+
     def granted(self, topic: str, qos: int, have: Collection[str]) -> int:
         """The QoS granted to a topic filter, or packets.SUBSCRIPTION_FAILURE."""
         ...
 
     def subscribed(self, session: "Session", topic: str) -> None:
-        """A topic filter has been granted and acknowledged."""
+        """A topic filter has been granted and acknowledged, or was so in the session that goes on."""
         ...
 
     def acknowledged(self, packet_id: int) -> None:
@@ -93,6 +102,7 @@ class Session(asyncio.Protocol):
         self._client: Client | None = None
         self._will: Will | None = None
         self._topics: dict[str, int] = {}
+        self._clean = True
         self._in_flight_count = self._in_flight_bytes = 0
         self._peer_slow = self._paused = False
         self._heard_at = self._loop.time()
@@ -223,6 +233,7 @@ class Session(asyncio.Protocol):
             case packets.Unsubscribe():
                 for topic in packet.filters:
                     self._topics.pop(topic, None)
+                self._keep_topics(self._client)
                 self._write(packets.unsuback(packet.packet_id))
             case packets.Disconnect():
                 self._will = None
@@ -246,9 +257,15 @@ class Session(asyncio.Protocol):
         self._client, self._will = client, packet.will
         keep_alive_s = min(packet.keep_alive_s or KEEP_ALIVE_LIMIT_S, KEEP_ALIVE_LIMIT_S)
         self._patience_s = 1.5 * keep_alive_s
-        self._write(packets.connack(errors.ACCEPTED))
+        self._clean = packet.clean_session
+        resumed = client.resumed(clean=packet.clean_session)
+        self._topics = resumed or {}
+        self._keep_topics(client)
+        self._write(packets.connack(errors.ACCEPTED, session_present=resumed is not None))
         self._watch()
         self._await_expiry(client)
+        for topic in list(self._topics):
+            client.subscribed(self, topic)
 
     def _subscribe(self, packet: packets.Subscribe, client: Client) -> None:
         answers: list[int] = []
@@ -259,9 +276,15 @@ class Session(asyncio.Protocol):
                 self._topics[topic] = answer
                 granted.append(topic)
             answers.append(answer)
+        self._keep_topics(client)
         self._write(packets.suback(packet.packet_id, answers))
         for topic in granted:
             client.subscribed(self, topic)
+
+    def _keep_topics(self, client: Client) -> None:
+        """Unless the session ends with the connection."""
+        if not self._clean:
+            client.keep(self._topics)
 
     def _leave(self, client: Client, will: Will) -> None:
         """The connection ended without a DISCONNECT: the will becomes a message."""

@@ -4,7 +4,7 @@ One SQLite file in WAL mode. A commit has reached the operating system, so it ou
 """
 
 import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS devices (device_id TEXT PRIMARY KEY, record TEXT NOT 
 CREATE TABLE IF NOT EXISTS twins (identity TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS backlog (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, device_id TEXT NOT NULL, message BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS subscriptions (identity TEXT PRIMARY KEY, topics TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS announcements (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 """
 _DEVICES = "instr(device_id, '/') = 0"
@@ -109,9 +110,10 @@ class Store:
         )
 
     def delete_device(self, device: Device) -> None:
-        """Remove an identity and its twin."""
+        """Remove an identity, its twin and its subscriptions."""
         self.db.execute("DELETE FROM devices WHERE device_id = ?", (device.key,))
         self.db.execute("DELETE FROM twins WHERE identity = ?", (device.key,))
+        self.keep_subscriptions(device.key, None)
 
     def twin(self, key: str) -> Twin | None:
         row = self.db.execute("SELECT record FROM twins WHERE identity = ?", (key,)).fetchone()
@@ -119,6 +121,19 @@ class Store:
 
     def put_twin(self, key: str, twin: Twin) -> None:
         self.db.execute("INSERT OR REPLACE INTO twins VALUES (?, ?)", (key, orjson.dumps(twin).decode()))
+
+    def subscriptions(self, key: str) -> dict[str, int] | None:
+        """QoS by topic filter, as an identity's last session left them; None if it kept no session."""
+        row = self.db.execute("SELECT topics FROM subscriptions WHERE identity = ?", (key,)).fetchone()
+        return orjson.loads(row[0]) if row else None
+
+    def keep_subscriptions(self, key: str, topics: Mapping[str, int] | None) -> None:
+        """For the identity's next session; None for nothing."""
+        if topics is None:
+            self.db.execute("DELETE FROM subscriptions WHERE identity = ?", (key,))
+            return
+        text = orjson.dumps(topics).decode()
+        self.db.execute("INSERT OR REPLACE INTO subscriptions VALUES (?, ?)", (key, text))
 
     def keep(self, messages: Iterable[tuple[str, bytes]]) -> None:
         """Put messages for the Event Hub (device id, AMQP message) at the end of the backlog."""

@@ -159,9 +159,10 @@ def connect_packet(
     level: int = 4,
     keep_alive_s: int = 60,
     will: tuple[str, bytes] | None = None,
+    clean_session: bool = True,
 ) -> bytes:
     username = f"localhost/{device_id}/?api-version=2021-04-12" if username is None else username
-    flags = 0xC2 | (0x04 if will else 0)
+    flags = 0xC0 | (0x02 if clean_session else 0) | (0x04 if will else 0)
     body = text(protocol) + struct.pack(">BBH", level, flags, keep_alive_s) + text(device_id)
     if will:
         body += text(will[0]) + struct.pack(">H", len(will[1])) + will[1]

@@ -20,6 +20,7 @@ from tests.local_cloud.iot_hub_clients import (
 )
 
 ACCEPTED = b"\x20\x02\x00\x00"
+RESUMED = b"\x20\x02\x01\x00"
 CLOSED = b""
 SELF = "devices/raw-1/messages/events/"
 
@@ -160,6 +161,27 @@ def test_only_the_devices_own_topics_can_be_subscribed(device: RawClient) -> Non
     assert device.send(packet(0x82, body)).read() == b"\x90\x07\x00\x09\x01\x00\x01\x80\x80"
     body = struct.pack(">H", 10) + text("$iothub/twin/res/#")
     assert device.send(packet(0xA2, body)).read() == b"\xb0\x02\x00\x0a"
+
+
+def test_a_session_that_is_not_clean_goes_on_even_after_a_kill(launch: Callable[..., Any]) -> None:
+    hub = launch("iot-hub")
+    plant = Plant(hub, None)
+    token = sas("localhost/devices/raw-1", key_of(plant.create("raw-1")["raw-1"]))
+    lasting = connect_packet("raw-1", token, clean_session=False)
+    subscribe = packet(0x82, b"\x00\x01" + text("$iothub/twin/res/#") + b"\x00")
+    ask = publish_packet("$iothub/twin/GET/?$rid=1", b"", qos=0)
+    with RawClient(plant) as client:
+        assert client.send(lasting).read() == ACCEPTED
+        assert client.send(subscribe).read() == b"\x90\x03\x00\x01\x00"
+    hub.kill()
+    hub.start()
+    with RawClient(plant) as client:
+        assert client.send(lasting).read() == RESUMED
+        assert b"$iothub/twin/res/200/?$rid=1" in client.send(ask).read()
+    with RawClient(plant) as client:
+        assert client.send(connect_packet("raw-1", token)).read() == ACCEPTED
+    with RawClient(plant) as client:
+        assert client.send(lasting).read() == ACCEPTED
 
 
 MALFORMED = {
