@@ -70,6 +70,9 @@ class People:
         self.told: list[Document] = []
         self.away = False
 
+    async def describes(self, site_id: str, line_id: str, machine_id: str) -> bool:
+        return True
+
     async def current_site(self, site_id: str) -> SiteDocument | None:
         everyone = Notification(id="everyone", min_priority="low", webhook_setting="URL")
         return SiteDocument.model_construct(
