@@ -53,6 +53,17 @@ def make_certificate(device_id: str, folder: Path) -> tuple[Path, Path, str]:
     return certificate_file, key_file, hashlib.sha1(encoded, usedforsecurity=False).hexdigest().upper()
 
 
+def registered(manager: IoTHubRegistryManager, device_id: str) -> bool:
+    """Whether the hub knows a device of that name that no smoke test registered. Raises NotOurs."""
+    try:
+        found: Any = manager.get_device(device_id)
+    except HttpOperationError as exc:
+        if exc.response.status_code == HTTPStatus.NOT_FOUND:
+            return False
+        raise NotOurs(f"whether there is a device {device_id} could not be asked: {exc}") from exc
+    return found.status_reason != MARK
+
+
 def register(manager: IoTHubRegistryManager, device_id: str, thumbprint: str) -> None:
     """Make the device, or give one that an earlier test made the new certificate. Raises NotOurs."""
     certificate = (thumbprint, thumbprint, "enabled")

@@ -1,8 +1,8 @@
 """Sends one reading as a device does and waits for it on the twin and at the API.
 
-In Azure the device is registered first, with a certificate that is thrown away afterwards, and the
-API must refuse who is not signed in; against a local cloud (--local DIR) the device's connection
-string is taken.
+The device is enrolled at the provisioning service first, or registered at the hub where there is
+none, with a certificate that is thrown away afterwards. In Azure the API must refuse who is not
+signed in; --local DIR does the same against a local cloud, whose API has no sign-in.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import asyncio
 import datetime
 import json
 import os
+import ssl
 import sys
 import tempfile
 import time
@@ -30,7 +31,9 @@ from azure.iot.device.aio import IoTHubDeviceClient
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
-from first_device import NotOurs, make_certificate, register  # noqa: E402
+from enrolment import SCOPE as ENROLMENTS  # noqa: E402
+from enrolment import Service, provisioned  # noqa: E402
+from first_device import NotOurs, make_certificate, register, registered  # noqa: E402
 
 from shared.adapters.credentials import LocalToken  # noqa: E402  a script: the project is found first
 
@@ -132,9 +135,13 @@ async def azure(opened: AsyncExitStack) -> Place:
     host = os.environ["MILLWRIGHT_IOT_HUB_HOST"]
     folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
 
+    manager = IoTHubRegistryManager.from_token_credential(host, Identity())
+    service = _provisioning(identity)
+
     async def connect(device_id: str) -> Any:
+        if service is not None:
+            return await provisioned(service, device_id, folder, taken=lambda: registered(manager, device_id))
         certificate, key, thumbprint = make_certificate(device_id, folder)
-        manager = IoTHubRegistryManager.from_token_credential(host, Identity())
         await asyncio.to_thread(register, manager, device_id, thumbprint)
         return IoTHubDeviceClient.create_from_x509_certificate(
             X509(str(certificate), str(key)), hostname=host, device_id=device_id
@@ -149,19 +156,46 @@ async def azure(opened: AsyncExitStack) -> Place:
     return Place(connect, twins, os.environ["MILLWRIGHT_API_URL"].rstrip("/"), token, guarded=True)
 
 
-def local(folder: Path) -> Place:
-    """A local cloud that is running, by its folder."""
+def _provisioning(identity: DefaultAzureCredential) -> Service | None:
+    """The environment's provisioning service, if it has one (prod.json)."""
+    name, scope = os.environ.get("MILLWRIGHT_DPS"), os.environ.get("MILLWRIGHT_DPS_ID_SCOPE")
+    if not name or not scope:
+        return None
+
+    async def authorization() -> str:
+        return f"Bearer {(await identity.get_token(ENROLMENTS)).token}"
+
+    return Service(f"https://{name}.azure-devices-provisioning.net", authorization, scope)
+
+
+def local(folder: Path, opened: AsyncExitStack) -> Place:
+    """A local cloud that is running, by its folder: the device comes by its provisioning service."""
+    from azure.iot.hub import IoTHubRegistryManager  # noqa: PLC0415
+    from azure.iot.hub.sastoken import SasToken  # noqa: PLC0415
+
     from local.iot_hub.device_port import device_port  # noqa: PLC0415  not there in Azure's hooks
-    from local.plant.send import Hub, device_client  # noqa: PLC0415
-    from local.plant.send import register as registered  # noqa: PLC0415
 
     endpoints: dict[str, str] = json.loads((folder / "endpoints.json").read_text())
-    hub = Hub.of(endpoints)
+    own = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+    os.environ["REQUESTS_CA_BUNDLE"] = endpoints["ca"]  # the registry's SDK takes no certificate
+    manager = IoTHubRegistryManager.from_connection_string(endpoints["iotHub"])
+    parts = dict(part.split("=", 1) for part in endpoints["dps"].split(";"))
+
+    async def authorization() -> str:
+        return str(SasToken("localhost", parts["SharedAccessKey"], parts["SharedAccessKeyName"]))
+
+    service = Service(
+        f"https://{parts['HostName']}",
+        authorization,
+        endpoints["dpsIdScope"],
+        "localhost",
+        ssl.create_default_context(cafile=endpoints["ca"]),
+        Path(endpoints["ca"]).read_text(),
+    )
 
     async def connect(device_id: str) -> Any:
-        strings = await asyncio.to_thread(registered, hub, [device_id])
-        device = device_client(strings[device_id], await asyncio.to_thread(Path(hub.ca).read_text))
-        with device_port(hub.mqtt_port):
+        with device_port(int(endpoints["iotHubDevicePort"])):
+            device = await provisioned(service, device_id, own, taken=lambda: registered(manager, device_id))
             await device.connect()
         return device
 
@@ -173,7 +207,7 @@ def local(folder: Path) -> Place:
 async def run(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as opened:
         try:
-            place = local(arguments.local) if arguments.local else await azure(opened)
+            place = local(arguments.local, opened) if arguments.local else await azure(opened)
             await opened.enter_async_context(place.twins)
             seconds = await smoke(place, arguments.device, arguments.machine, within_s=arguments.within)
         except (NotSeen, NotOurs) as exc:

@@ -18,6 +18,7 @@ import pytest_asyncio
 from functions.principal import Role
 from local.backend import Backend
 from local.home import Home
+from local.plant.send import Hub, register
 from tests.infra.bicep_text import INFRA, ROOT
 from tests.infra.recorded import Recorded, well
 from tests.ingestion import ingestion
@@ -137,6 +138,20 @@ async def test_the_smoke_test_says_where_to_look_when_nothing_arrives(home: Path
     ran = await asyncio.to_thread(run, wrong)
     assert ran.returncode == 1
     assert "docs/operations.md" in ran.stderr
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_first_device_may_come_again_and_somebody_elses_is_left_alone(home: Path) -> None:
+    """Its first certificate was thrown away: it is enrolled anew. A gateway that is somebody's is not."""
+    program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
+    again = await asyncio.to_thread(run, program)
+    assert again.returncode == 0, again.stderr
+    endpoints = json.loads((home / "endpoints.json").read_text())
+    await asyncio.to_thread(register, Hub.of(endpoints), ["LINE-3-GATEWAY"])
+    refused = await asyncio.to_thread(run, [*program, "--device", "LINE-3-GATEWAY"])
+    assert refused.returncode == 1
+    assert "not ours to replace" in refused.stderr
+    assert "azd env set MILLWRIGHT_SMOKE_DEVICE" in refused.stderr
 
 
 def run(program: list[str | Path]) -> subprocess.CompletedProcess[str]:
