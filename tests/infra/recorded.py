@@ -78,9 +78,11 @@ def _az(answers: Mapping[str, Any]) -> str:
 class Recorded:
     """Runs hooks with tools that answer as told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, uv: str = _UV) -> None:
+        """`uv`: a script in its place, where it is not to run what it is told."""
         self._tools = folder / "bin"
         self._tools.mkdir()
+        self._uv = uv
         self._asked = folder / "asked"
         self._missing: set[str] = set()
 
@@ -91,7 +93,7 @@ class Recorded:
         self, name: str, answers: Mapping[str, Any], **environment: str
     ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         """The hook's result, and what it asked of az and azd."""
-        for tool, text in (("az", _az(answers)), ("azd", _AZD), ("uv", _UV)):
+        for tool, text in (("az", _az(answers)), ("azd", _AZD), ("uv", self._uv), ("sleep", "#!/bin/sh\n")):
             if tool not in self._missing:
                 (self._tools / tool).write_text(text.replace("PYTHON", sys.executable))
                 (self._tools / tool).chmod(0o755)

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -52,10 +53,19 @@ def test_the_shell_scripts_are_posix_and_have_a_twin_for_windows(script: Path) -
     assert os.access(script, os.X_OK)
     text, twin = script.read_text(), script.with_suffix(".ps1").read_text()
     assert "[[" not in text
-    for line in text.splitlines():
-        if line.startswith("uv run"):
-            program = line.split("python ")[1].split()[0]
-            assert program in twin
+    assert STEP.findall(text) == STEP.findall(twin)
+    for opens, closes in ("{}", "()"):
+        assert twin.count(opens) == twin.count(closes)
+    # Windows PowerShell goes on after a program that failed: what follows one must look at its result.
+    for line, after in zip(twin.splitlines(), [*twin.splitlines()[1:], ""], strict=True):
+        if re.match(r"(\$\w+ = )?(uv|azd) ", line):
+            assert "$LASTEXITCODE" in after, line
+
+
+STEP = re.compile(
+    r"infra/hooks/\w+\.py|millwright factory \w+|azd env set \w+|az deployment \w+ create|\w+Name="
+)
+"""What a script does, whatever the shell."""
 
 
 def test_the_first_device_gets_a_certificate_that_tls_takes(tmp_path: Path) -> None:
@@ -140,12 +150,71 @@ async def test_the_smoke_test_says_where_to_look_when_nothing_arrives(home: Path
     assert "docs/operations.md" in ran.stderr
 
 
+LOCALLY = """#!/bin/sh
+# uv run --frozen python PROGRAM ...: what signs in to Azure is not run, the rest goes to the local cloud.
+shift 3
+echo "uv $*" >> "$ASKED"
+case "$*" in
+    infra/hooks/smoke.py) exec PYTHON "$@" --local "$CLOUD" --within 60;;
+    *"factory check"*) exec PYTHON "$@";;
+    *"factory apply"*) exec PYTHON "$@" --local "$CLOUD";;
+esac
+"""
+OUTPUTS = {
+    "AZURE_RESOURCE_GROUP": "rg-try",
+    "MILLWRIGHT_FUNCTION_APP": "func-x",
+    "MILLWRIGHT_TOPIC": "evgt-x",
+    "MILLWRIGHT_SYSTEM_TOPIC": "evgst-x",
+    "MILLWRIGHT_ARCHIVE_STORAGE": "starchivex",
+    "MILLWRIGHT_ARCHIVE_IDENTITY": "id-archive-x",
+}
+
+
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_first_device_may_come_again_and_somebody_elses_is_left_alone(home: Path) -> None:
-    """Its first certificate was thrown away: it is enrolled anew. A gateway that is somebody's is not."""
+async def test_the_scripts_apply_the_factory_subscribe_and_send_the_reading(
+    home: Path, tmp_path: Path
+) -> None:
+    """The device comes again: its first certificate was thrown away, so it is enrolled anew."""
+    hook = Recorded(tmp_path, LOCALLY)
+    ran, asked = await asyncio.to_thread(hook, "postprovision.sh", {}, CLOUD=str(home))
+    assert ran.returncode == 0, ran.stderr
+    assert [line.removeprefix("uv ") for line in asked] == [
+        "-m millwright factory check factories/smart-factory.yaml",
+        "-m millwright factory apply factories/smart-factory.yaml",
+        "infra/hooks/twin_route.py",
+    ]
+    made = {"deployment group create": None}
+    ran, asked = await asyncio.to_thread(hook, "postdeploy.sh", made, CLOUD=str(home), **OUTPUTS)
+    assert ran.returncode == 0, ran.stderr
+    assert "was on twin and API after" in ran.stdout
+    taken = set(re.findall(r"^param (\w+)", (INFRA / "subscriptions.bicep").read_text(), re.MULTILINE))
+    assert set(re.findall(r" (\w+)=", asked[0])) == taken
+    assert set(re.findall(r"=(\S+)", asked[0])) == set(OUTPUTS.values()) - {"rg-try"}
+
+
+def test_roles_that_are_not_known_yet_are_waited_for_but_not_for_ever(tmp_path: Path) -> None:
+    refusing = LOCALLY.replace('exec PYTHON "$@" --local "$CLOUD"', "exit 1").replace("exec PYTHON", ":")
+    ran, asked = Recorded(tmp_path, refusing)("postprovision.sh", {})
+    assert ran.returncode == 1
+    assert sum("factory apply" in line for line in asked) == 10
+    assert "Gave up after 10 attempts" in ran.stderr
+
+
+def test_production_gets_no_made_up_reading_unless_a_device_is_named_for_it(tmp_path: Path) -> None:
+    made = {"deployment group create": None}
+    hook = Recorded(tmp_path, LOCALLY.replace("exec PYTHON", ":"))
+    ran, asked = hook("postdeploy.sh", made, MILLWRIGHT_PROFILE="prod", **OUTPUTS)
+    assert (ran.returncode, len(asked)) == (0, 1)
+    assert "no smoke test" in ran.stdout
+    ran, asked = hook(
+        "postdeploy.sh", made, MILLWRIGHT_PROFILE="prod", MILLWRIGHT_SMOKE_DEVICE="TEST", **OUTPUTS
+    )
+    assert asked[-1] == "uv infra/hooks/smoke.py"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_device_that_is_somebody_elses_is_left_alone(home: Path) -> None:
     program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
-    again = await asyncio.to_thread(run, program)
-    assert again.returncode == 0, again.stderr
     endpoints = json.loads((home / "endpoints.json").read_text())
     await asyncio.to_thread(register, Hub.of(endpoints), ["LINE-3-GATEWAY"])
     refused = await asyncio.to_thread(run, [*program, "--device", "LINE-3-GATEWAY"])
