@@ -3,26 +3,20 @@ asynchronous, MQTT and web sockets, shared access key and certificate. local/iot
 """
 
 import asyncio
-import contextlib
-import inspect
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.iot.device import IoTHubDeviceClient as SyncClient
 from azure.iot.device import Message, MethodResponse
-from azure.iot.device.aio import IoTHubDeviceClient as AioClient
 from azure.iot.device.common import transport_exceptions
 from azure.iot.device.exceptions import ClientError, NoConnectionError
 from azure.iot.hub.models import CloudToDeviceMethod, Twin, TwinProperties
 
 from local.iot_hub.device_port import back_end_port, device_port
-from tests.local_cloud.iot_hub_certificates import self_signed
 from tests.local_cloud.iot_hub_clients import EVENTS, Plant, make_hub
+from tests.local_cloud.iot_hub_sdk_clients import VARIANTS, Client, connected
 
 pytestmark = [
     # azure-iot-device 2.14.0 asks for TLS 1.2 by a constant that Python 3.13 calls deprecated.
@@ -31,8 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 WITHIN_S = 60
-numbers = count()
-VARIANTS = ["aio-mqtt", "aio-websockets", "aio-certificate", "sync-mqtt", "sync-websockets"]
 
 
 @pytest.fixture(scope="module")
@@ -46,57 +38,6 @@ def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
         back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
     ):
         yield plant
-
-
-@dataclass
-class Client:
-    """One of the SDK's clients: the synchronous one is asked from a thread, so that tests read alike."""
-
-    plant: Plant
-    name: str
-    sdk: Any
-
-    async def do(self, method: str, *arguments: Any) -> Any:
-        call = getattr(self.sdk, method)
-        if inspect.iscoroutinefunction(call):
-            return await call(*arguments)
-        return await asyncio.to_thread(call, *arguments)
-
-    def on(self, event: str) -> "asyncio.Queue[Any]":
-        """What the client's handler of that event is called with, one by one."""
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue[Any]()
-        setattr(self.sdk, event, lambda *arguments: loop.call_soon_threadsafe(queue.put_nowait, arguments))
-        return queue
-
-    def twin(self) -> Any:
-        return self.plant.registry().get_twin(self.name)
-
-    def arrived(self) -> list[Any]:
-        """This device's messages, as soon as there is one."""
-        own = self.name.encode()
-        events = self.plant.received(lambda events: any(event.partition_key == own for event in events))
-        return [event for event in events if event.partition_key == own]
-
-
-@contextlib.asynccontextmanager
-async def connected(plant: Plant, variant: str, folder: Path, **options: Any) -> AsyncIterator[Client]:
-    """A new device, connected by that client."""
-    name = f"{variant}-{next(numbers)}"
-    made: Any = AioClient if variant.startswith("aio") else SyncClient
-    options["server_verification_cert"] = plant.ca.read_text()
-    options["websockets"] = variant.endswith("websockets")
-    if variant.endswith("certificate"):
-        shown, thumbprint = self_signed(folder, name)
-        plant.registry().create_device_with_x509(name, thumbprint, None, "enabled")
-        sdk = made.create_from_x509_certificate(shown, "localhost", name, **options)
-    else:
-        sdk = made.create_from_connection_string(plant.create(name)[name], **options)
-    client = Client(plant, name, sdk)
-    await client.do("connect")
-    try:
-        yield client
-    finally:
-        await client.do("shutdown")
 
 
 @pytest.fixture(params=VARIANTS)
@@ -123,17 +64,11 @@ async def test_sends_a_message_and_connects_for_it_if_it_must(client: Client) ->
     await client.do("disconnect")
     await client.do("send_message", "a bare text")
     assert client.sdk.connected
-    first, second = await asyncio.to_thread(_two, client)
+    first, second = await asyncio.to_thread(client.arrived, 2)
     assert first.system_properties[b"message-id"] == b"m-1"
     assert first.system_properties[b"content-type"] == b"application/json"
     assert first.properties == {b"line": b"3 & 4"}
     assert (first.body_as_json(), second.body_as_str()) == ({"n": 1}, "a bare text")
-
-
-def _two(client: Client) -> list[Any]:
-    own = client.name.encode()
-    client.plant.received(lambda events: sum(event.partition_key == own for event in events) == 2)
-    return client.arrived()
 
 
 async def test_what_can_not_be_serialised_is_not_sent(client: Client) -> None:
