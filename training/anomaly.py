@@ -31,8 +31,9 @@ from shared.contracts.model_card import (
     Parity,
 )
 from shared.domain.features import FeaturePlan
+from shared.onnx_model import OnnxModel
 from training import nab, shipping, skab
-from training.evidence import calibration_bins, fingerprint, metric
+from training.evidence import calibration_bins, defined, fingerprint, metric
 from training.folding import Pane, recipe_for, rows_of
 
 SEED = 20260101
@@ -165,10 +166,26 @@ def figures(
         "missed_alarm_ratio": "share of anomalous samples that were not (MAR)",
     }
     names = {"f1": "f1", "false_alarm_ratio": "falseAlarmRatio", "missed_alarm_ratio": "missedAlarmRatio"}
-    return tuple(
-        metric(names[field] + suffix, partial(of, field=field), each, meaning=f"{meaning}; {how}", seed=SEED)
-        for field, meaning in meanings.items()
+    return defined(
+        *(
+            metric(
+                names[field] + suffix, partial(of, field=field), each, meaning=f"{meaning}; {how}", seed=SEED
+            )
+            for field, meaning in meanings.items()
+        )
     )
+
+
+def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
+    """The shipped setting on recordings in SKAB's form: the folders named, or all."""
+    paths = skab.paths(folder, *(parts or sorted(one.name for one in folder.iterdir() if one.is_dir())))
+    if not paths:
+        raise ValueError(f"{folder} holds no recordings (*.csv) of {' '.join(parts) or 'any group'}")
+    recordings = [skab.read(path) for path in paths]
+    rows = [rows_for(one.panes, model.card.plan)[skab.TRAINED_ON :] for one in recordings]
+    warned = [model.outputs(one)[:, 0] >= model.card.threshold for one in rows]
+    found = figures(warned, truth(recordings), suffix="", how="with the shipped setting")
+    return shipping.Judgement(found, np.concatenate(rows), np.concatenate(truth(recordings)))
 
 
 def nab_figures(folder: Path, setting: Setting) -> tuple[list[Metric], list[shipping.Matrix]]:

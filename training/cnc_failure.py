@@ -21,13 +21,15 @@ from sklearn.model_selection import StratifiedKFold
 
 from shared.contracts.model_card import CalibrationBin, DataSource, Metric, ModelCard, ModelInput, Parity
 from shared.domain.features import FeaturePlan
+from shared.onnx_model import OnnxModel
 from training import shipping
 from training.calibration import fit_calibrated
-from training.evidence import Statistic, calibration_bins, fingerprint, metric, ratio
+from training.evidence import Statistic, calibration_bins, defined, fingerprint, metric, ratio
 from training.folding import recipe_for, rows_of
 
 SEED = 20260101
 NAME, VERSION = "cnc-failure", "1.0.0"
+FILE = "ai4i2020.csv"
 CHANNELS = {
     "air_temperature": "Air temperature [K]",
     "process_temperature": "Process temperature [K]",
@@ -112,7 +114,7 @@ def figures(
         (
             "f1",
             lambda at: float(2 * (warned & failed)[at].sum() / (warned[at].sum() + failed[at].sum())),
-            "at thresholds chosen inside the training folds",
+            "at thresholds that these rows did not choose",
         ),
         ("precision", lambda at: ratio(failed[at], warned[at]), "share of warnings that were failures"),
         ("recall", lambda at: ratio(warned[at], failed[at]), "share of failures that were warned of"),
@@ -124,7 +126,15 @@ def figures(
         ),
     )
     each = np.arange(len(labels))
-    return tuple(metric(name, of, each, meaning=meaning, seed=SEED) for name, of, meaning in statistics)
+    return defined(*(metric(name, of, each, meaning=meaning, seed=SEED) for name, of, meaning in statistics))
+
+
+def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
+    """A shipped model on other rows of the same form."""
+    rows, labels = load(folder / FILE)
+    probabilities = model.outputs(rows)[:, 1]
+    found = figures(labels, probabilities, probabilities >= model.card.threshold)
+    return shipping.Judgement(found, rows, labels == 1)
 
 
 def card(
@@ -198,7 +208,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with ai4i2020.csv")
     parser.add_argument("--models", type=Path, default=shipping.MODELS, help="where to write")
     options = parser.parse_args(arguments)
-    path: Path = options.data / "ai4i2020.csv"
+    path: Path = options.data / FILE
     rows, labels = load(path)
     probabilities, warned = evaluate(rows, labels)
     model, threshold = fit(rows, labels)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +48,20 @@ def metric(
     meaning: str,
     seed: int,
     unit: str = "",
-) -> Metric:
-    """A figure over all rows with its interval, rounded to 4 decimals."""
-    low, high = interval(statistic, groups, seed=seed)
+) -> Metric | None:
+    """A figure over all rows with its interval, rounded to 4 decimals; None where it is not defined."""
     value = statistic(np.arange(len(groups)))
+    if isnan(value):
+        return None
+    low, high = interval(statistic, groups, seed=seed)
     return Metric(
         name=name, value=round(value, 4), low=round(low, 4), high=round(high, 4), unit=unit, meaning=meaning
     )
+
+
+def defined(*figures: Metric | None) -> tuple[Metric, ...]:
+    """Those that the rows at hand define: without a warning there is no precision."""
+    return tuple(figure for figure in figures if figure is not None)
 
 
 def ratio(flags: NDArray[np.bool_], where: NDArray[np.bool_]) -> float:

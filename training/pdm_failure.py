@@ -24,10 +24,11 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
 from shared.contracts.model_card import CalibrationBin, DataSource, Metric, ModelCard, ModelInput, Parity
+from shared.onnx_model import OnnxModel
 from training import shipping
 from training.calibration import fit_calibrated, moved, shift_prior
 from training.episodes import MONTH_HOURS, Episodes, episodes, threshold_for
-from training.evidence import calibration_bins, fingerprint, metric
+from training.evidence import calibration_bins, defined, fingerprint, metric
 from training.hours import Hours
 from training.pdm_data import (
     COMPONENTS,
@@ -176,7 +177,7 @@ def figures(test: Hours, probabilities: NDArray[np.float64], found: Episodes) ->
     )
     leads_h = found.event_lead_ms / HOUR_MS
     share = float(failing.mean())
-    return (
+    return defined(
         metric(
             "prAuc",
             lambda at: float(average_precision_score(labels[at], probabilities[at])),
@@ -241,6 +242,20 @@ def ablation(variant: Variant, train: Hours, test: Hours) -> Metric:
         "PR-AUC when risk may only rise with the hours since maintenance: the difference "
         "probably comes from the simulation's fixed maintenance timetable, which no plant repeats",
     )
+
+
+def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
+    """A shipped model on every hour of the machines named, or on the test machines and months."""
+    variant = next(one for one in VARIANTS if one.name == model.card.name)
+    hours = read_hours(folder, read_records(folder))
+    named = [int(one) for one in parts]
+    asked = hours.take(np.isin(hours.machine, named)) if named else split(hours)[1]
+    if not asked.failing.any():
+        raise ValueError(f"no failure within 24 hours of any hour of machines {' '.join(parts)}")
+    rows = variant.rows(asked)
+    probabilities = model.outputs(rows)[:, 1]
+    found = figures(asked, probabilities, episodes(asked, probabilities, model.card.threshold))
+    return shipping.Judgement(found, rows, asked.failing)
 
 
 def card(

@@ -7,6 +7,9 @@ trend and the engine's age. Two of them, each on a random third of the columns a
 one alone scatters by 0.2 cycles from seed to seed. The settings were fixed on FD001 and FD002 and are the
 same for every subset. Labels are capped at 125 cycles, in training and in judging.
 
+The interval was once calibrated on all cycles: near the cap it was then too narrow (FD002 covered 0.86 of the
+test engines), because most calibration cycles lay far before the cap and were easily answered.
+
 Tried: one ensemble on all columns (FD001 11.5, FD002 11.1 cycles), which is worse on six regimes; three
 smaller ones of 150 trees with 12 leaves (FD001 11.65), which make half the file.
 """
@@ -30,7 +33,7 @@ from shared.contracts.model_card import (
     Parity,
 )
 from shared.domain.features import FeaturePlan
-from shared.onnx_model import ends
+from shared.onnx_model import OnnxModel, ends
 from training import shipping
 from training.cmapss import (
     CAP_CYCLES,
@@ -43,7 +46,7 @@ from training.cmapss import (
     units_for,
 )
 from training.conformal import covered, interval_for
-from training.evidence import calibration_bins, fingerprint, metric, ratio
+from training.evidence import calibration_bins, defined, fingerprint, metric, ratio
 
 SEED = 20260101
 VERSION = "1.0.0"
@@ -114,12 +117,13 @@ def figures(
     everywhere = covered(interval, answered, capped(engines.remaining))
     low, high = ends(interval, np.maximum(given, 0.0))
     width = high - low
+    chance = 1.96 * np.sqrt(interval.coverage_ratio * (1 - interval.coverage_ratio) / len(unit))
     warned, due = given <= threshold, truth <= WARN_CYCLES
 
-    def figure(name: str, of: Any, meaning: str, unit_of: str = "") -> Metric:
+    def figure(name: str, of: Any, meaning: str, unit_of: str = "") -> Metric | None:
         return metric(name, of, unit, meaning=meaning, seed=SEED, unit=unit_of)
 
-    return (
+    return defined(
         figure(
             "rmse",
             lambda at: float(np.sqrt((off[at] ** 2).mean())),
@@ -142,7 +146,9 @@ def figures(
         figure(
             "coverage",
             lambda at: float(inside[at].mean()),
-            f"share of these engines inside the interval, which promises {interval.coverage_ratio:g}",
+            f"share of these engines inside the interval, which promises {interval.coverage_ratio:g}; "
+            f"{len(unit)} draws that keep such a promise give {interval.coverage_ratio - chance:.2f} to "
+            f"{interval.coverage_ratio + chance:.2f}",
         ),
         metric(
             "coverageAllCycles",
@@ -159,6 +165,17 @@ def figures(
         ),
         figure("precision", lambda at: ratio(due[at], warned[at]), "share of warnings that are within them"),
     )
+
+
+def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
+    """A shipped model on the test engines of a subset: its own, or one that it was not made from."""
+    (subset,) = parts or [model.card.name.rpartition("-")[2].upper()]
+    _, tested, final = files(folder, subset)
+    test = fold(read_cycles(tested), model.card.plan, np.loadtxt(final))
+    assert model.card.interval is not None
+    answered = model.outputs(test.rows)[:, 0]
+    found = figures(test, answered, model.card.interval, model.card.threshold)
+    return shipping.Judgement(found, test.rows, test.remaining <= WARN_CYCLES)
 
 
 def card(
@@ -209,7 +226,8 @@ def card(
         ),
         split=f"The official one: trained on {len(train.unit):,} cycles of the training engines, judged at "
         "the last recorded cycle of the test engines, which the model has not seen. Interval and threshold "
-        f"come from out-of-fold answers, {FOLDS} folds of whole training engines.",
+        f"come from out-of-fold answers, {FOLDS} folds of whole training engines; the interval from cycles "
+        f"with at most {CAP_CYCLES:g} left, since earlier ones all have the same, easily answered label.",
         metrics=metrics,
         calibration=calibration,
         threshold=threshold,
@@ -249,7 +267,10 @@ def make(subset: str, folder: Path, models: Path) -> None:
     test = fold(read_cycles(tested), plan, np.loadtxt(final))
     labels = capped(train.remaining)
     held_out = _held_out(estimator(), train.rows, labels, groups=train.unit, cv=GroupKFold(FOLDS))
-    interval = interval_for(held_out, labels, train.unit, edges=EDGES)
+    # Earlier cycles all have the same label, which is easily answered: with them, the interval would be too
+    # narrow where the cap hides nothing.
+    near = train.remaining <= CAP_CYCLES
+    interval = interval_for(held_out[near], labels[near], train.unit[near], edges=EDGES)
     threshold = threshold_for(held_out, train.remaining)
     model = estimator().fit(train.rows, labels)
     onnx = shipping.to_model(model, tuple(units_for(plan)), "remaining-life")

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import onnx
@@ -35,6 +35,16 @@ _to_onnx: Any = to_onnx
 type Matrix = NDArray[np.float32]
 type Answers = NDArray[np.float64]
 """One row of a model's output for each row that it was asked about."""
+
+
+class Judgement(NamedTuple):
+    """A shipped model on data that it was not made from."""
+
+    metrics: tuple[Metric, ...]
+    rows: Matrix
+    """What it was asked."""
+    wanted: NDArray[np.bool_]
+    """The rows that call for a warning."""
 
 
 def matrix(rows: list[tuple[float, ...]]) -> Matrix:
@@ -212,6 +222,12 @@ def abstentions(card: ModelCard, rows: Matrix, wanted: NDArray[np.bool_]) -> tup
     )
 
 
+def tell(metrics: Iterable[Metric]) -> None:
+    for figure in metrics:
+        spread = "" if figure.low is None else f"  [{figure.low:g}, {figure.high:g}]"
+        print(f"  {figure.name:32} {figure.value:g} {figure.unit}{spread}")
+
+
 def ship(card: ModelCard, model: bytes, folder: Path, *, judged: tuple[Matrix, NDArray[np.bool_]]) -> None:
     """Adds to the card how often the model abstains on the `judged` rows (and among those that call
     for a warning), writes the files and loads them back the way a worker does."""
@@ -224,7 +240,5 @@ def ship(card: ModelCard, model: bytes, folder: Path, *, judged: tuple[Matrix, N
     (place / "calibration.svg").write_text(plot(card), encoding="utf-8")
     load(folder, card.name, card.version)
     print(f"{card.name} {card.version}: {len(model) / 1000:.0f} kB in {place}")
-    for figure in card.metrics:
-        spread = "" if figure.low is None else f"  [{figure.low:g}, {figure.high:g}]"
-        print(f"  {figure.name:32} {figure.value:g} {figure.unit}{spread}")
+    tell(card.metrics)
     print(f"  {'onnx parity':32} p99.9 {card.parity.p999_difference:g}, {card.parity.flip_count} flips")

@@ -27,8 +27,9 @@ from shared.contracts.model_card import (
     Parity,
 )
 from shared.domain.features import FeaturePlan
+from shared.onnx_model import OnnxModel
 from training import shipping
-from training.evidence import calibration_bins, fingerprint, metric, ratio
+from training.evidence import calibration_bins, defined, fingerprint, metric, ratio
 from training.folding import recipe_for, rows_of
 
 SEED = 20260101
@@ -127,7 +128,7 @@ def figures(
         return float(2 * (called & wanted).sum() / max(1, called.sum() + wanted.sum()))
 
     figure = partial(metric, groups=each, seed=SEED)
-    return (
+    return defined(
         figure("macroF1", f1, meaning="mean F1 of the seven faults"),
         figure(
             "accuracy",
@@ -149,6 +150,13 @@ def figures(
             for number, fault in enumerate(FAULTS)
         ),
     )
+
+
+def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
+    """A shipped model on other plates of the same form."""
+    rows, labels = load(path_in(folder))
+    found = figures(labels, model.outputs(rows), model.card.threshold)
+    return shipping.Judgement(found, rows, np.ones(len(rows), dtype=bool))
 
 
 def card(
