@@ -38,9 +38,6 @@ param monthlyBudget string = '0'
 @description('App settings that the factory files name as addresses of notification channels.')
 param channelSettings string[] = ['NOTIFY_WEBHOOK_URL', 'NOTIFY_WEBHOOK_SECRET', 'NOTIFY_TEAMS_URL', 'NOTIFY_SMTP_URL']
 
-@description('Address ranges that may reach the API and deploy while the network is private.')
-param allowedAddresses string[] = []
-
 @description('First day of the month that the budget begins in, which cannot be changed later; hooks/budget_start.py finds it.')
 param budgetStart string = ''
 
@@ -108,10 +105,11 @@ module archive 'modules/storage.bicep' = {
     tags: tags
     name: '${abbreviations.storage}archive${token}'
     redundancy: chosen.archive.redundancy
-    containers: ['telemetry', 'dead-letters']
+    containers: ['telemetry', 'dead-letters', importContainer]
     lifeCycle: {
       telemetry: days
       'dead-letters': days
+      '${importContainer}': days
     }
     privateNetworking: private
     lock: chosen.locks
@@ -276,6 +274,9 @@ module sourceRoles 'roles.bicep' = {
     principals: principals
     deployerId: deployerId
     deployerType: deployerType
+    archiveStorage: archive.outputs.name
+    importContainer: importContainer
+    twinsImporter: digitalTwins.outputs.importerId
     digitalTwins: digitalTwins.outputs.name
     iotHub: iotHub.outputs.name
     machineControl: chosen.machineControl
@@ -359,6 +360,7 @@ module privateEndpoints 'modules/private-endpoint.bicep' = [
 // ---- the code
 
 var deploymentContainer = 'app-package'
+var importContainer = 'graph-imports'
 
 module functionApp 'modules/function-app.bicep' = {
   name: 'function-app'
@@ -391,7 +393,7 @@ module functionApp 'modules/function-app.bicep' = {
     apiClientId: apiClientId
     apiCallers: callers
     subnetId: private ? network!.outputs.appSubnetId : ''
-    allowedAddresses: allowedAddresses
+    allowedAddresses: chosen.allowedAddresses
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -457,4 +459,5 @@ output MILLWRIGHT_TOPIC string = eventGrid.outputs.name
 output MILLWRIGHT_SYSTEM_TOPIC string = iotHub.outputs.systemTopic
 output MILLWRIGHT_ARCHIVE_STORAGE string = archive.outputs.name
 output MILLWRIGHT_ARCHIVE_IDENTITY string = '${abbreviations.identity}archive-${token}'
+output MILLWRIGHT_IMPORT_CONTAINER string = '${archive.outputs.blobEndpoint}${importContainer}'
 output MILLWRIGHT_KEY_VAULT string = keyVault.outputs.name

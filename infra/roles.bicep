@@ -11,6 +11,12 @@ param deployerId string
 param deployerType string
 
 param archiveStorage string = ''
+
+@description('Container of the archive for the files of import jobs; with it, `twinsImporter` is needed.')
+param importContainer string = ''
+
+@description('Principal id that Digital Twins reads these files as.')
+param twinsImporter string = ''
 param hostStorage string = ''
 param eventHubs string = ''
 param cosmos string = ''
@@ -52,6 +58,14 @@ var cosmosDataContributor = '00000000-0000-0000-0000-000000000002'
 
 resource archive 'Microsoft.Storage/storageAccounts@2026-04-01' existing = if (!empty(archiveStorage)) {
   name: empty(archiveStorage) ? 'none' : archiveStorage
+
+  resource blobs 'blobServices' existing = {
+    name: 'default'
+
+    resource imports 'containers' existing = {
+      name: empty(importContainer) ? 'none' : importContainer
+    }
+  }
 }
 
 resource archiveWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(archiveStorage)) {
@@ -62,6 +76,28 @@ resource archiveWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobContributor)
     description: 'Event Hubs Capture writes what devices sent, Event Grid writes its dead letters.'
+  }
+}
+
+resource twinsImport 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(importContainer)) {
+  name: guid(resourceGroup().id, archiveStorage, 'twins', importContainer, roles.blobContributor)
+  scope: archive::blobs::imports
+  properties: {
+    principalId: twinsImporter
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobContributor)
+    description: 'An import job of a large graph reads its file in this one container and writes its log beside it.'
+  }
+}
+
+resource deployerImports 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(importContainer) && !empty(deployerId)) {
+  name: guid(resourceGroup().id, archiveStorage, deployerId, importContainer, roles.blobContributor)
+  scope: archive::blobs::imports
+  properties: {
+    principalId: deployerId
+    principalType: deployerType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.blobContributor)
+    description: 'Applying the factory file of a large plant puts the graph into this one container.'
   }
 }
 

@@ -15,7 +15,8 @@ resource twins 'Microsoft.DigitalTwins/digitalTwinsInstances@2023-01-31' = {
   location: location
   tags: tags
   identity: {
-    type: 'UserAssigned'
+    // Routes take the identity they are given; import jobs read their files as the instance itself.
+    type: 'SystemAssigned,UserAssigned'
     userAssignedIdentities: {
       '${senderIdentityId}': {}
     }
@@ -81,4 +82,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 output id string = twins.id
 output name string = twins.name
 output url string = 'https://${twins.properties.hostName}'
+output importerId string = twins.identity.principalId
 output endpoint string = endpoint.name

@@ -82,7 +82,7 @@ def test_events_that_nobody_took_are_kept() -> None:
     text = (INFRA / "subscriptions.bicep").read_text()
     assert text.count("deadLetterWithResourceIdentity: deadLetters") == 2
     main = (INFRA / "main.bicep").read_text()
-    assert "containers: ['telemetry', 'dead-letters']" in main
+    assert "containers: ['telemetry', 'dead-letters', importContainer]" in main
 
 
 def test_the_archive_can_be_archived() -> None:

@@ -11,6 +11,7 @@ from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.digitaltwins.core.aio import DigitalTwinsClient
 from azure.eventgrid.aio import EventGridPublisherClient
 from azure.eventhub.aio import EventHubProducerClient
+from azure.iot.hub import IoTHubRegistryManager
 
 from tests.infra.bicep_text import INFRA, ROOT, Declared, declared, everything, made
 
@@ -60,8 +61,27 @@ DIAGNOSED = {
     "Microsoft.Web/serverfarms",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/networkSecurityGroups",
 } - {"Microsoft.Insights/components"}
 """All that writes logs or metrics. Application Insights is itself where they go."""
+
+SILENT = {
+    "Microsoft.Resources/resourceGroups": "the subscription's activity log has what is done to it",
+    "Microsoft.Authorization/": "the subscription's activity log has what is done to it",
+    "Microsoft.Insights/": "is itself what watches",
+    "Microsoft.Consumption/budgets": "is itself what watches",
+    "Microsoft.ManagedIdentity/userAssignedIdentities": "sign-ins are Entra ID's, which a tenant exports",
+    "Microsoft.EventHub/namespaces/": "the namespace tells for its parts",
+    "Microsoft.DocumentDB/databaseAccounts/": "the account tells for its parts",
+    "Microsoft.Storage/storageAccounts/": "the blob service has the settings",
+    "Microsoft.DigitalTwins/digitalTwinsInstances/": "the instance tells for its parts",
+    "Microsoft.EventGrid/topics/": "the topic tells for its subscriptions",
+    "Microsoft.EventGrid/systemTopics/": "the topic tells for its subscriptions",
+    "Microsoft.Network/natGateways": "metrics only, which are there without settings",
+    "Microsoft.Network/privateEndpoints": "metrics only, which are there without settings",
+    "Microsoft.Network/privateDnsZones": "metrics only, which are there without settings",
+}
+"""What has no diagnostics of its own, or what it is part of has them -> why."""
 
 CALLS = {
     "cosmos.py": {
@@ -85,6 +105,8 @@ CALLS = {
         "upsert_relationship": "appTwins",
         "list_relationships": "appTwins",
         "query_twins": "appTwins",
+        "delete_relationship": "appTwins",
+        "delete_digital_twin": "appTwins",
     },
     "event_grid.py": {"send": "appPublishes"},
     "event_hub.py": {"from_connection_string": None, "get_eventhub_properties": "appReceives"},
@@ -97,6 +119,38 @@ CALLS = {
     },
 }
 """Adapter -> call of Microsoft's SDK -> the role assignment that allows it; None: nothing is asked for."""
+
+DEPLOYING = {
+    "millwright/twin_service.py": {
+        "list_models": "deployerTwins",
+        "create_models": "deployerTwins",
+        "query_twins": "deployerTwins",
+        "upsert_digital_twin": "deployerTwins",
+        "update_digital_twin": "deployerTwins",
+        "delete_digital_twin": "deployerTwins",
+        "upsert_relationship": "deployerTwins",
+        "delete_relationship": "deployerTwins",
+        "upsert_event_route": "deployerTwins",
+    },
+    # Import jobs are asked for as requests: the job at Digital Twins, its file in the container.
+    "millwright/bulk.py": {"_TWINS_SCOPE": "deployerTwins", "_STORAGE_SCOPE": "deployerImports"},
+    # Documents through the adapter of the app, which CALLS has.
+    "millwright/connect.py": {"CosmosDocuments": "deployerDocuments"},
+    "infra/hooks/twin_route.py": {"upsert_event_route": "deployerTwins"},
+    "infra/hooks/smoke.py": {
+        "from_token_credential": None,
+        "from_connection_string": None,
+        "get_digital_twin": "deployerTwins",
+    },
+    "infra/hooks/first_device.py": {
+        "create_device_with_x509": "deployerRegisters",
+        "get_device": "deployerRegisters",
+        "update_device_with_x509": "deployerRegisters",
+    },
+    "infra/hooks/enrolment.py": {"SCOPE": "deployerEnrols"},
+}
+"""What applies the factory file or sends the first reading -> its call, or the scope of a token that it asks
+for -> the right of who deploys."""
 
 TRIGGERS = {
     "eventHubTrigger": ("appReceives", "appReceivesTwinChanges", "appHost"),
@@ -156,6 +210,34 @@ def test_no_other_adapter_talks_to_azure() -> None:
         if re.search(r"azure\.(cosmos|digitaltwins|eventgrid|eventhub|iot)", path.read_text())
     }
     assert talking == set(CALLS)
+
+
+@pytest.mark.parametrize("file", DEPLOYING)
+def test_whoever_deploys_may_do_what_the_hooks_and_the_command_line_do(file: str) -> None:
+    text = (ROOT / file).read_text()
+    clients = {name for one in (DigitalTwinsClient, IoTHubRegistryManager) for name in dir(one)}
+    names = {name for name in clients if not name.startswith("_")} - {"close"}
+    calls = {
+        node.func.attr
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names
+    }
+    named = {name for name in DEPLOYING[file] if name not in names}
+    assert calls | named == set(DEPLOYING[file])
+    for name in named:
+        assert re.search(rf"\b{name}\b", text)
+    for grant in DEPLOYING[file].values():
+        assert grant is None or "principalId: deployerId" in ROLES[grant].body
+
+
+def test_nothing_else_that_is_run_by_who_deploys_talks_to_azure() -> None:
+    files = [*(ROOT / "millwright").rglob("*.py"), *(INFRA / "hooks").glob("*.py")]
+    talking = {
+        str(path.relative_to(ROOT))
+        for path in files
+        if re.search(r"^\s*(from|import) azure\.", path.read_text(), re.M)
+    }
+    assert talking == set(DEPLOYING)
 
 
 def test_what_is_measured_may_be_sent_without_a_key() -> None:
@@ -255,6 +337,11 @@ def test_every_service_has_diagnostics(service: str) -> None:
             mine = [each for each in settings if each.file == one.file]
             parts = {one.symbol, *(each.symbol for each in made() if f"parent: {one.symbol}\n" in each.body)}
             assert any(f"scope: {part}\n" in each.body for each in mine for part in parts), one.symbol
+
+
+def test_whatever_has_no_diagnostics_has_a_reason() -> None:
+    rest = {one.type for one in made()} - DIAGNOSED
+    assert [type_ for type_ in sorted(rest) if not type_.startswith(tuple(SILENT))] == []
 
 
 def test_production_is_private_redundant_and_locked() -> None:
