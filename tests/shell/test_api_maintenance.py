@@ -1,6 +1,7 @@
 """Work orders, findings and the models' figures, through the API and the one door."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ TOOL = Task("change-tool", "tool", "Change the tool", 8 * HOUR, ("wear",), rules
 class Warner:
     """A model that warns of every machine whose torque is high."""
 
-    def score(self, requests: list[ScoreRequested]) -> list[Scored]:
+    def score(self, requests: Sequence[ScoreRequested]) -> list[Scored]:
         return [
             Scored(one.model, one.version, one.at, 0.9 if one.row[0] > 60.0 else 0.1, "", (("torque", 0.5),))
             for one in requests
