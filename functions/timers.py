@@ -48,3 +48,4 @@ async def escalate(timer: func.TimerRequest, context: func.Context) -> None:
     with invocation(context.trace_context.trace_parent), span("escalate"):
         await backend.automate.on_time()
         await backend.notify.on_time()
+        await backend.unset_channels.warn()

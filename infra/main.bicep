@@ -36,7 +36,7 @@ param operatorEmails string = ''
 param monthlyBudget string = '0'
 
 @description('App settings that the factory files name as addresses of notification channels.')
-param channelSettings string[] = ['NOTIFY_WEBHOOK_URL', 'NOTIFY_WEBHOOK_SECRET', 'NOTIFY_TEAMS_URL', 'NOTIFY_SMTP_URL']
+param channelSettings string[] = ['NOTIFY_WEBHOOK_URL', 'NOTIFY_WEBHOOK_SECRET', 'NOTIFY_TEAMS_URL', 'NOTIFY_TEAMS_MX_URL', 'NOTIFY_SMTP_URL']
 
 @description('First day of the month that the budget begins in, which cannot be changed later; hooks/budget_start.py finds it.')
 param budgetStart string = ''

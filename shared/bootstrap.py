@@ -26,6 +26,7 @@ from shared.commit import Machines
 from shared.generation import Generation
 from shared.ingest import Ingest
 from shared.notify import Notifier
+from shared.notify.unset import UnsetChannels
 from shared.ports import Documents, Events, Twins
 from shared.relay.events import EventRelay
 from shared.relay.scopes import ScopeRelay
@@ -58,6 +59,7 @@ class App:
     relay_scopes: ScopeRelay
     twin_changes: TwinChanges
     notify: Notifier
+    unset_channels: UnsetChannels
     automate: Automator
 
 
@@ -135,6 +137,7 @@ async def build(settings: Settings, opened: AsyncExitStack) -> App:
         relay_scopes=ScopeRelay(documents, specs),
         twin_changes=TwinChanges(twins, specs, documents, events),
         notify=Notifier(documents, specs, webhook, SmtpMail(), events, setting=os.environ.get, clock=_now),
+        unset_channels=UnsetChannels(specs, setting=os.environ.get, clock=_now),
         automate=Automator(documents, specs, IoTHubDevices(settings.iot_hub), events, clock=_now),
     )
 

@@ -10,6 +10,8 @@ az deployment group create --only-show-errors --output none `
         archiveStorageName=$env:MILLWRIGHT_ARCHIVE_STORAGE `
         archiveIdentityName=$env:MILLWRIGHT_ARCHIVE_IDENTITY
 if ($LASTEXITCODE) { exit $LASTEXITCODE }
+uv run --frozen python infra/hooks/channels.py
+if ($LASTEXITCODE) { exit $LASTEXITCODE }
 # A plant at work is not to get a made-up reading: in prod only from a device that was named for it.
 if ($env:MILLWRIGHT_PROFILE -eq 'prod' -and -not $env:MILLWRIGHT_SMOKE_DEVICE) {
     Write-Output 'prod: no smoke test, MILLWRIGHT_SMOKE_DEVICE is not set.'

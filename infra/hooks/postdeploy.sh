@@ -10,6 +10,7 @@ az deployment group create --only-show-errors --output none \
         systemTopicName="$MILLWRIGHT_SYSTEM_TOPIC" \
         archiveStorageName="$MILLWRIGHT_ARCHIVE_STORAGE" \
         archiveIdentityName="$MILLWRIGHT_ARCHIVE_IDENTITY"
+uv run --frozen python infra/hooks/channels.py
 # A plant at work is not to get a made-up reading: in prod only from a device that was named for it.
 if [ "${MILLWRIGHT_PROFILE:-dev}" = prod ] && [ -z "${MILLWRIGHT_SMOKE_DEVICE:-}" ]; then
     echo "prod: no smoke test, MILLWRIGHT_SMOKE_DEVICE is not set."

@@ -68,6 +68,13 @@ var queries = [
     query: 'traces | where message has "is blocked, its readings queue"'
   }
   {
+    name: 'channel-unset'
+    severity: 2
+    window: 'PT30M'
+    description: 'Notifications go nowhere: a channel that the factory file names has no address.'
+    query: 'traces | where message has "notifications go nowhere"'
+  }
+  {
     name: 'undeliverable'
     severity: 2
     window: 'PT30M'
