@@ -10,7 +10,7 @@ from typing import Any
 import azure.functions as func
 from pydantic import BaseModel
 
-from functions import api_alarms, api_graph, api_maintenance, api_oee
+from functions import api_alarms, api_graph, api_maintenance, api_oee, api_stops
 from functions.answers import paged, paging, public, single
 from functions.http import Answer, Call, Problem, Route, answer
 from functions.principal import Role
@@ -247,6 +247,7 @@ ROUTES = (
         problems=_MISSING,
     ),
     *api_oee.ROUTES,
+    *api_stops.ROUTES,
     *api_graph.ROUTES,
     *api_alarms.ROUTES,
     *api_maintenance.ROUTES,

@@ -25,6 +25,7 @@ _PATH_PARAMETERS = {
     "machineId": "The machine.",
     "bucketId": "A shift of a scope, as `bucketIds` has it: SCOPE:SHIFT.",
     "alarmId": "The occurrence of an alarm.",
+    "stopId": "The stop.",
     "ruleId": "The alarm rule.",
     "workOrderId": "The work order.",
     "device": "The device.",

@@ -18,11 +18,11 @@ from shared.domain.state import MachineState
 from shared.observability import metrics, traceparent
 from shared.ports import Conflict, Create, Document, Documents, Missing, Operation, Refused, Replace
 from shared.quarantine import refused_document
-from shared.state_document import STATE_ID, StateTooLarge, from_document, to_document
+from shared.state_document import MACHINES, STATE_ID, StateTooLarge, from_document, to_document
+from shared.stop_evidence import informed
 
 log = logging.getLogger(__name__)
 
-MACHINES = "machines"
 LATE = "late"
 QUARANTINE = "quarantine"
 
@@ -102,8 +102,9 @@ class Machines:
     async def fold(self, loaded: Loaded, inputs: Sequence[Input], decided: Advanced | None = None) -> Loaded:
         """Commit inputs to one machine, exactly once each.
 
-        1. Decide, unless a decision over a whole batch did: advance the state, answer the model
-           rows that came due, advance again with the answers right behind their readings.
+        1. Decide, unless a decision over a whole batch did: read what a command about a stop has
+           to know, advance the state, answer the model rows that came due, advance again with the
+           answers right behind their readings.
         2. Keep late and refused readings in their own containers: idempotent, so before.
         3. Commit state, documents and outbox as one batch, guarded by the state's ETag.
         4. On a conflict reload and start over: the newer state drops what it has folded.
@@ -112,7 +113,8 @@ class Machines:
         conflicts = 0
         while True:
             if decided is None:
-                decided = self.decide(loaded, inputs)  # 1
+                known = await informed(self._documents, loaded.spec.machine_id, inputs)
+                decided = self.decide(loaded, known)  # 1
             try:
                 return await self.write(loaded, decided)  # 2, 3
             except Conflict:  # 4

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from shared.alarm_documents import Journalled, alarm_fields, journals
 from shared.domain import effects as fx
+from shared.domain.elements import Interval
 from shared.domain.inputs import Reading
 from shared.domain.spec import MachineSpec
 from shared.domain.state import MachineState
@@ -16,6 +17,7 @@ from shared.instants import iso, iso_or_none
 from shared.maintenance_documents import call_fields, health_figures, order_fields, prediction_fields
 from shared.oee_documents import bucket_document, elements_document, oee_ratios
 from shared.ports import Create, Document, Operation, SetFields, Upsert
+from shared.stop_documents import change_fields, stop_fields, stop_of
 
 READING = TypeAdapter(Reading)
 """A reading as a blocked machine's queue keeps it."""
@@ -75,6 +77,9 @@ def render(
                 _add_minute(spec, effect, upserts, rows, expired)
             case fx.StopStarted() | fx.StopEnded():
                 _put(upserts, _stop(spec, effect))
+            case fx.StopClassified():
+                _put(upserts, _stop(spec, effect))
+                _put(upserts, _stop_change(spec, effect))
             case fx.PredictionMade():
                 _put(upserts, _prediction(spec, effect))
             case fx.CallChanged():
@@ -179,11 +184,16 @@ def ledger_document(spec: MachineSpec, page: fx.PageClosed) -> Document:
         "resetCount": elements.reset_count,
         "version": elements.version,
         "flags": elements.flags,
-        "intervals": [
-            [iso(start), iso(end), str(kind), state.word, reason, product, order, failure]
-            for start, end, kind, state, reason, product, order, failure in page.intervals
-        ],
+        "intervals": _intervals(page.intervals),
+        **({} if page.recorded is None else {"recorded": _intervals(page.recorded)}),
     }
+
+
+def _intervals(intervals: Sequence[Interval]) -> list[list[Any]]:
+    return [
+        [iso(start), iso(end), str(kind), state.word, reason, product, order, failure]
+        for start, end, kind, state, reason, product, order, failure in intervals
+    ]
 
 
 def _document(spec: MachineSpec, document_id: str, kind: str) -> Document:
@@ -229,15 +239,17 @@ def _add_minute(
         rows.setdefault(document_id, {})[f"/rows/{minute}"] = row
 
 
-def _stop(spec: MachineSpec, stop: fx.StopStarted | fx.StopEnded) -> Document:
-    ended = isinstance(stop, fx.StopEnded)
+def _stop(spec: MachineSpec, effect: fx.StopStarted | fx.StopEnded | fx.StopClassified) -> Document:
+    stop = stop_of(effect)
+    return {**_document(spec, f"stop:{stop.stop_id}", "stop"), **stop_fields(stop)}
+
+
+def _stop_change(spec: MachineSpec, changed: fx.StopClassified) -> Document:
     return {
-        **_document(spec, f"stop:{stop.stop_id}", "stop"),
-        "stopId": stop.stop_id,
-        "startedAt": iso(stop.started_at if ended else stop.at),
-        "endedAt": iso(stop.at) if ended else None,
-        "category": str(stop.category),
-        "reason": stop.reason,
+        **_document(spec, f"stopchange:{changed.n:012d}", "stopchange"),
+        "number": changed.n,
+        "at": iso(changed.at),
+        **change_fields(changed),
     }
 
 

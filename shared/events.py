@@ -12,6 +12,7 @@ from shared.maintenance_documents import (
     prediction_fields,
 )
 from shared.ports import Document
+from shared.stop_documents import change_fields
 
 
 def event(spec: MachineSpec, effect: fx.Effect) -> Document | None:
@@ -61,6 +62,8 @@ def event(spec: MachineSpec, effect: fx.Effect) -> Document | None:
                 "durationMs": effect.at - effect.started_at,
             }
             return _event(spec, effect.n, "stop.ended", effect.at, data)
+        case fx.StopClassified():
+            return _event(spec, effect.n, "stop.classified", effect.at, change_fields(effect))
         case fx.OeeMeasured():
             return _oee(spec, effect)
         case fx.PredictionMade():
@@ -114,7 +117,7 @@ def _oee(spec: MachineSpec, measured: fx.OeeMeasured) -> Document:
     }
     kind = "oee.bucketmeasured"
     if elements.final:
-        kind = "oee.shiftclosed" if elements.version == 1 else "oee.shiftrestated"
+        kind = "oee.shiftrestated" if measured.restated else "oee.shiftclosed"
     return _event(spec, measured.n, kind, elements.measured_at, data)
 
 

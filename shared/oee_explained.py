@@ -5,14 +5,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 from shared.commit import MACHINES
-from shared.domain.elements import Interval, OeeElements
+from shared.domain.elements import Interval, LedgerPage, OeeElements
 from shared.domain.kpi import indicators, nothing, total
 from shared.domain.oee_parts import measures, rest_of
 from shared.domain.packml import TimeCategory
 from shared.instants import iso
 from shared.oee_documents import elements_document, elements_from
 from shared.oee_grains import Scope, item
-from shared.oee_ledger import LedgerPage, shift
+from shared.oee_ledger import shift
 from shared.ports import Document, Documents
 
 

@@ -26,15 +26,13 @@ from shared.oee_documents import (
     losses_document,
     oee_ratios,
 )
-from shared.oee_ledger import newest, pages, shift
+from shared.oee_ledger import LONGEST_PAGE_MS, newest, pages, shift
 from shared.ports import Document, Documents, Refused
 from shared.queries import Page, Paging
 from shared.relay.rollup import merged
 from shared.relay.scopes import SCOPES
 
 DAY_MS = 24 * HOUR_MS
-_LONGEST_PAGE_MS = 26 * HOUR_MS
-"""A page ends with its shift, or at local midnight."""
 _FURTHEST_EAST_MS, _FURTHEST_WEST_MS = 14 * HOUR_MS, 12 * HOUR_MS
 """A local date begins so much before or after the same date in UTC."""
 
@@ -178,7 +176,7 @@ def production_day(bucket: OeeElements, zone: str) -> date:
 async def by_hour(documents: Documents, scope: Scope, asked: Asked) -> Page:
     """A machine's hours (UTC); an hour that two shifts share is one item each."""
     last = _after(asked, scope, "hour")
-    reach = None if asked.begin is None else iso(instant(asked.begin) - _LONGEST_PAGE_MS)
+    reach = None if asked.begin is None else iso(instant(asked.begin) - LONGEST_PAGE_MS)
     ends = [asked.end, None if last is None else iso(instant(last[:24]) + HOUR_MS)]
     groups: dict[str, Group] = {}
 

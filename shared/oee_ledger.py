@@ -2,23 +2,19 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from shared.commit import MACHINES
-from shared.domain.elements import Interval, OeeElements
+from shared.domain.elements import Interval, LedgerPage, OeeElements
+from shared.domain.ledger import HOUR_MS
 from shared.domain.oee_parts import is_negative, rest_of
 from shared.domain.packml import STATES_BY_WORD, TimeCategory
 from shared.instants import instant
 from shared.oee_documents import elements_from
 from shared.ports import Document, Documents
+from shared.state_document import MACHINES
 
-
-@dataclass(frozen=True, slots=True)
-class LedgerPage:
-    """One page: its elements, and the intervals that they are the sum of."""
-
-    id: str
-    elements: OeeElements
-    intervals: tuple[Interval, ...]
+LONGEST_PAGE_MS = 26 * HOUR_MS
+"""A page ends with its shift, or at local midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +30,27 @@ class Shift:
 
 
 def page_from(document: Document) -> LedgerPage:
+    recorded = document.get("recorded")
     return LedgerPage(
-        document["id"],
         elements_from(document),
-        tuple(
-            (
-                instant(start),
-                instant(end),
-                TimeCategory(kind),
-                STATES_BY_WORD[state.lower()],
-                reason,
-                product,
-                order,
-                failure,
-            )
-            for start, end, kind, state, reason, product, order, failure in document["intervals"]
-        ),
+        _intervals(document["intervals"]),
+        None if recorded is None else _intervals(recorded),
+    )
+
+
+def _intervals(rows: Sequence[Sequence[Any]]) -> tuple[Interval, ...]:
+    return tuple(
+        (
+            instant(start),
+            instant(end),
+            TimeCategory(kind),
+            STATES_BY_WORD[state.lower()],
+            reason,
+            product,
+            order,
+            failure,
+        )
+        for start, end, kind, state, reason, product, order, failure in rows
     )
 
 

@@ -13,7 +13,14 @@ from pydantic import BaseModel
 
 from shared.commit import MACHINES, QUARANTINE
 from shared.contracts.documents import Quarantined, names
-from shared.contracts.http import AlarmsAsked, AlarmStatisticsAsked, CallsAsked, ScopeOee, WorkOrdersAsked
+from shared.contracts.http import (
+    AlarmsAsked,
+    AlarmStatisticsAsked,
+    CallsAsked,
+    ScopeOee,
+    StopsAsked,
+    WorkOrdersAsked,
+)
 from shared.instants import instant, iso
 from shared.oee_documents import elements_from, indicators_document, losses_document
 from shared.ports import Document, Documents, Refused
@@ -131,6 +138,33 @@ async def stops(
 ) -> Page:
     """A machine's stops that started in [begin, end)."""
     return await _history(documents, paging, machine_id, "stop", "startedAt", begin, end)
+
+
+async def all_stops(documents: Documents, paging: Paging, asked: StopsAsked) -> Page:
+    """Stops of machines, lines or sites that started in [begin, end)."""
+    conditions: list[Condition] = [
+        ("type", "=", "stop"),
+        ("state", "=", "unclassified" if asked.state == "unclassified" else None),
+        ("active", "=", True if asked.state == "active" else None),
+        ("siteId", "=", asked.site),
+        ("lineId", "=", asked.line),
+        ("startedAt", ">=", asked.begin),
+        ("startedAt", "<", asked.end),
+    ]
+    return await _page(documents, MACHINES, conditions, paging, newest="startedAt", partition=asked.machine)
+
+
+async def stop(documents: Documents, stop_id: str) -> Document | None:
+    """One stop. Its id is `machine:n`, so its place is known."""
+    machine_id = stop_id.rpartition(":")[0]
+    return await documents.get(MACHINES, machine_id, f"stop:{stop_id}") if machine_id else None
+
+
+async def stop_history(documents: Documents, found: Document) -> list[Document]:
+    """What operators did to a stop, the oldest first. Found by its start, which is indexed."""
+    sql = "SELECT * FROM c WHERE c.type = 'stopchange' AND c.startedAt = @start ORDER BY c.number"
+    changes = documents.query(MACHINES, sql, {"@start": found["startedAt"]}, partition=found["machineId"])
+    return [one async for one in changes if one["stopId"] == found["stopId"]]
 
 
 async def predictions(

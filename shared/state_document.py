@@ -18,6 +18,8 @@ from shared.domain.state import MachineState
 from shared.instants import iso
 from shared.ports import Document
 
+MACHINES = "machines"
+"""The container that this and everything else of a machine is in."""
 STATE_ID = "state"
 MAX_STATE_BYTES = 65_536
 """Before packing: what a machine may make a worker remember, however well it packs."""

@@ -317,7 +317,9 @@ class OeeBucket(OeeFigures):
     elements: OeeElements
     reset_count: Count = Field(description="Counters that started again.")
     late_count: Count = Field(description="Readings that came too late to be folded.")
-    version: Annotated[int, Field(ge=1)] = Field(1, description="Grows when a closed bucket changes.")
+    version: Annotated[int, Field(ge=1)] = Field(
+        1, description="Grows when anything but the machine's own time changes it."
+    )
     flags: dict[str, Count] = Field(
         default_factory=dict[str, int],
         description="What was wrong with the data -> how often, or how many units (docs/oee.md).",
@@ -350,6 +352,21 @@ class LedgerDocument(InMachines):
     version: Annotated[int, Field(ge=1)]
     flags: dict[str, Count]
     intervals: list[LedgerInterval]
+    recorded: list[LedgerInterval] | None = Field(
+        None, description="What the machine said, where an operator classified a stop otherwise."
+    )
+
+
+class StopPart(Contract):
+    """A stretch of a stop. What nobody classified has the category and reason that the machine gave."""
+
+    started_at: At
+    ended_at: At | None
+    category: TimeCategory
+    reason: str | None
+    by_operator: bool
+    who: str | None
+    at: At | None = Field(description="When it was classified.")
 
 
 class Stop(OfMachine):
@@ -358,12 +375,40 @@ class Stop(OfMachine):
     stop_id: str
     started_at: At
     ended_at: At | None
-    category: TimeCategory
+    category: TimeCategory = Field(description="As the machine or a rule said it last.")
     reason: str | None
+    active: bool = Field(description="It lasts.")
+    state: Literal["classified", "unclassified"] = Field(
+        description="unclassified: without a reason, all of it or a part."
+    )
+    parts: list[StopPart] = Field(description="What operators said, over all of the stop; empty: nothing.")
+    continues: str | None = Field(description="The stop before, of which it is the same failure.")
+    version: Annotated[int, Field(ge=1, description="Grows with every change.")]
 
 
 class StopDocument(InMachines, Stop):
     type: Literal["stop"]
+
+
+class StopChange(OfMachine):
+    """Somebody classified a stop, split it or merged it. Never changed, never deleted."""
+
+    number: Annotated[int, Field(ge=1)]
+    stop_id: str
+    started_at: At
+    ended_at: At | None
+    action: Literal["classified", "split", "merged"]
+    before: list[StopPart]
+    after: list[StopPart]
+    continued_before: str | None
+    continues: str | None
+    who: str
+    why: str | None
+    at: At
+
+
+class StopChangeDocument(InMachines, StopChange):
+    type: Literal["stopchange"]
 
 
 class Recommendation(Contract):
@@ -785,6 +830,7 @@ DOCUMENTS: dict[str, type[Contract]] = {
     "oee": OeeDocument,
     "ledger": LedgerDocument,
     "stop": StopDocument,
+    "stopchange": StopChangeDocument,
     "prediction": PredictionDocument,
     "call": CallDocument,
     "workorder": WorkOrderDocument,

@@ -21,6 +21,7 @@ from shared.contracts.documents import (
     Prediction,
     Priority,
     State,
+    StopPart,
     Traceparent,
 )
 from shared.domain.packml import TimeCategory
@@ -88,6 +89,21 @@ class StopEndedData(StopStartedData):
     duration_ms: Count
 
 
+class StopClassifiedData(OfMachine):
+    """Its shifts are measured anew; of those that were closed `oee.shiftrestated` tells."""
+
+    stop_id: str
+    started_at: At
+    ended_at: At | None
+    action: Literal["classified", "split", "merged"]
+    before: list[StopPart]
+    after: list[StopPart]
+    continued_before: str | None
+    continues: str | None
+    who: str
+    why: str | None
+
+
 class OeeData(OfMachine):
     """The summable elements of a machine's shift. Add machines up before dividing."""
 
@@ -98,7 +114,9 @@ class OeeData(OfMachine):
     reject_count: Count
     ideal_ms: Count
     late_count: Count
-    version: Annotated[int, Field(ge=1)] = Field(1, description="Grows when a closed shift changes.")
+    version: Annotated[int, Field(ge=1)] = Field(
+        1, description="Grows with late readings and classified stops."
+    )
 
 
 class PredictionData(Prediction):
@@ -258,6 +276,10 @@ EVENTS: dict[str, tuple[type[Contract], str]] = {
     "millwright.machine.resumed.v1": (MachineResumedData, "A blocked machine is folded again."),
     "millwright.stop.started.v1": (StopStartedData, "A machine stopped producing."),
     "millwright.stop.ended.v1": (StopEndedData, "A stop ended."),
+    "millwright.stop.classified.v1": (
+        StopClassifiedData,
+        "An operator said why a machine stood, or split or merged stops.",
+    ),
     "millwright.oee.bucketmeasured.v1": (OeeData, "OEE elements of a shift so far."),
     "millwright.oee.shiftclosed.v1": (OeeData, "OEE elements of a shift that is over."),
     "millwright.oee.shiftrestated.v1": (

@@ -23,6 +23,7 @@ from shared.contracts.documents import (
     Ratio,
     State,
     Stop,
+    StopChange,
     WorkOrder,
 )
 from shared.contracts.documents import Call as ModelCall
@@ -215,6 +216,29 @@ class _Page(Contract):
     next_cursor: str | None = Field(
         description="Pass it as `cursor` for the next page; null at the end. A page before may be short."
     )
+
+
+class StopsAsked(TimesAsked):
+    state: Literal["all", "unclassified", "active"] = Field(
+        "all", description="unclassified: without a reason, all of it or a part; active: it lasts."
+    )
+    machine: Id | None = Field(None, description="Only stops of this machine.")
+    line: Id | None = Field(None, description="Only stops of this line.")
+    site: Id | None = Field(None, description="Only stops of this site.")
+
+
+class StopClassification(Acknowledgement):
+    """Why a machine stood."""
+
+    reason: Id | None = Field(description="Of the factory's stop reasons; null: as the machine said it.")
+    begin: Instant | None = Field(None, alias="from", description="Left out: from the stop's start.")
+    end: Instant | None = Field(None, alias="to", description="Left out: to its end.")
+
+
+class StopCut(Acknowledgement):
+    """Where a stop is cut, or a cut undone."""
+
+    at: Instant
 
 
 class WorkOrdersAsked(Paged):
@@ -585,6 +609,12 @@ class StopsPage(_Page):
     items: list[Stop]
 
 
+class StopWithHistory(Stop):
+    """A stop, and who changed it."""
+
+    history: list[StopChange]
+
+
 class PredictionsPage(_Page):
     items: list[Prediction]
 
@@ -647,3 +677,4 @@ class ProblemDetails(Contract):
     errors: list[InvalidParameter] | None = Field(None, description="Every invalid parameter.")
     role: str | None = Field(None, description="The app role that the caller lacks.")
     alarm: Alarm | None = Field(None, description="The alarm as it is.")
+    stop: Stop | None = Field(None, description="The stop as it is.")

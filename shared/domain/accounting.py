@@ -83,7 +83,7 @@ def count_late(turn: Turn, fold: Fold, at: int) -> str | None:
             counted.late_count += 1
             counted.version += 1
             fold.closed = [*fold.closed[:index], counted, *fold.closed[index + 1 :]]
-            turn.effects.append(OeeMeasured(turn.number(), closed_elements(counted)))
+            turn.effects.append(OeeMeasured(turn.number(), closed_elements(counted), restated=True))
             return counted.shift_id
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from shared.domain import current, event_time, minutes, verdicts
+from shared.domain import classifying, current, event_time, minutes, verdicts
 from shared.domain.alarms import judging, timing
 from shared.domain.alarms.commands import carry_out
 from shared.domain.alarms.inputs import Commanded
@@ -36,6 +36,7 @@ from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder
 from shared.domain.showing import SHOW_EVERY_MS, may_show, show
 from shared.domain.spec import MachineSpec, ModelBinding
 from shared.domain.state import Fold, MachineState, Pane, Shown
+from shared.domain.stop_commands import StopCommand
 from shared.domain.turn import Turn
 
 FAR_FUTURE_MS = 300_000
@@ -134,6 +135,10 @@ def _apply(turn: Turn, item: Input) -> None:
         case Maintained() | OpenOrder() | MoveOrder():
             at = item.at if isinstance(item, Maintained) else item.now
             turn.effects.append(CommandDone(item.command_id, at, orders.carry_out(turn, item)))
+        case StopCommand():
+            outcome = classifying.carry_out(turn, item)
+            turn.effects.append(CommandDone(item.command_id, item.now, outcome))
+            show(turn, now=item.now)
         case SpecChanged():
             if _is_new(state, item.position):
                 _change_spec(turn, item.spec, now=item.now)

@@ -6,6 +6,7 @@ from shared.domain.alarms.inputs import Command
 from shared.domain.maintenance.inputs import WorkCommand
 from shared.domain.packml import PackMLState
 from shared.domain.spec import MachineSpec
+from shared.domain.stop_commands import StopCommand
 
 QUEUE = "queue"
 """Source of a blocked machine's queued readings: they alone are folded while it is blocked."""
@@ -114,4 +115,7 @@ class Resumed:
     now: int
 
 
-type Input = Reading | Scored | Suspended | Tick | Command | WorkCommand | SpecChanged | Blocked | Resumed
+type Asked = Command | WorkCommand | StopCommand
+"""What people want, each carried out once by its key."""
+
+type Input = Reading | Scored | Suspended | Tick | Asked | SpecChanged | Blocked | Resumed

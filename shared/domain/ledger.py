@@ -5,20 +5,22 @@ page sums up to is added to its shift's bucket when it is closed: so a shift is 
 pages, and each of its seconds leads to an interval.
 """
 
+from dataclasses import replace
+
 from shared.domain.effects import PageClosed
 from shared.domain.elements import Interval, OeeElements
 from shared.domain.packml import TimeCategory
+from shared.domain.restating import accounted_again, overlaid
 from shared.domain.spec import MachineSpec
-from shared.domain.state import Bucket, Fold, Page, Part
-from shared.domain.sums import add, add_interval, elements_of
+from shared.domain.state import Bucket, Fold, Page, Part, Sums
+from shared.domain.stop_records import Said
+from shared.domain.sums import add, add_interval, carries_failure, elements_of
 from shared.domain.turn import Turn
 
 HOUR_MS = 3_600_000
 _INTERVALS_MAX = 32
 """A busier hour takes several pages: the state that holds the open one is bounded."""
 _QUIET = frozenset({TimeCategory.NOT_SCHEDULED})
-_NO_FAILURE = frozenset({TimeCategory.PLANNED_STOP, TimeCategory.NOT_SCHEDULED, TimeCategory.UNKNOWN})
-"""Time that neither is a failure nor ends one: a breakdown that lasts through a break is one."""
 
 
 def enter_interval(turn: Turn, at: int, part: Part, kind: TimeCategory) -> None:
@@ -39,9 +41,7 @@ def enter_interval(turn: Turn, at: int, part: Part, kind: TimeCategory) -> None:
     page.failure = False
     if kind is TimeCategory.UNPLANNED_STOP:
         page.failure = not fold.failing
-        fold.failing = True
-    elif kind not in _NO_FAILURE:
-        fold.failing = False
+    fold.failing = carries_failure(kind, fold.failing)
 
 
 def close_interval(spec: MachineSpec, page: Page, at: int) -> None:
@@ -74,11 +74,35 @@ def close_page(turn: Turn, at: int) -> None:
     assert bucket is not None
     close_interval(turn.spec, page, at)
     fold.page = None
-    add(bucket.sums, page.sums)
-    counted = page.sums.made or page.sums.flags
-    if counted or not set(page.sums.times_ms) <= _QUIET:
-        closed = elements_of(page.sums, page.shift_id, page.start, at, measured_at=at, final=True)
-        turn.effects.append(PageClosed(closed, tuple(page.intervals)))
+    sums, intervals, recorded = page.sums, tuple(page.intervals), None
+    if fold.said:
+        heard = as_said(turn.spec, fold, intervals, until=at)
+        if heard != intervals:
+            sums, intervals, recorded = accounted_again(turn.spec, sums, heard), heard, intervals
+    add(bucket.sums, sums)
+    counted = sums.made or sums.flags
+    if counted or not set(sums.times_ms) <= _QUIET:
+        closed = elements_of(sums, page.shift_id, page.start, at, measured_at=at, final=True)
+        turn.effects.append(PageClosed(closed, intervals, recorded))
+
+
+def as_said(
+    spec: MachineSpec, fold: Fold, intervals: tuple[Interval, ...], *, until: int | None = None
+) -> tuple[Interval, ...]:
+    """Intervals of the open page as operators say them.
+
+    `until`: the page ends there. Stops that have ended by then are forgotten, and of the running
+    one it is remembered whether a failure goes on.
+    """
+    found = list(intervals)
+    kept: list[Said] = []
+    for said in fold.said:
+        found, failing = overlaid(spec, found, said)
+        if until is not None and not 0 <= said.end <= until:
+            kept.append(replace(said, failing=failing))
+    if until is not None:
+        fold.said = kept
+    return tuple(found)
 
 
 def so_far(turn_spec: MachineSpec, fold: Fold, *, final: bool = False) -> OeeElements:
@@ -89,9 +113,12 @@ def so_far(turn_spec: MachineSpec, fold: Fold, *, final: bool = False) -> OeeEle
     sums = bucket.sums
     if page is not None:
         sums = sums.clone()
-        add(sums, page.sums)
-        if page.kind is not None and at > page.since:
-            add_interval(turn_spec, sums, _interval(page, at))
+        if fold.said:
+            add(sums, _as_said_so_far(turn_spec, fold, page, at))
+        else:
+            add(sums, page.sums)
+            if page.kind is not None and at > page.since:
+                add_interval(turn_spec, sums, _interval(page, at))
     return elements_of(
         sums,
         bucket.shift_id,
@@ -102,6 +129,23 @@ def so_far(turn_spec: MachineSpec, fold: Fold, *, final: bool = False) -> OeeEle
         late_count=bucket.late_count,
         version=bucket.version,
     )
+
+
+def _as_said_so_far(spec: MachineSpec, fold: Fold, page: Page, at: int) -> Sums:
+    """The open page's sums as operators say them."""
+    written = page_so_far(page, at)
+    sums = page.sums
+    if len(written) > len(page.intervals):
+        sums = sums.clone()
+        add_interval(spec, sums, written[-1])
+    return accounted_again(spec, sums, as_said(spec, fold, written))
+
+
+def page_so_far(page: Page, at: int) -> tuple[Interval, ...]:
+    """The open page's intervals, the open one as far as time is accounted."""
+    if page.kind is not None and at > page.since:
+        return (*page.intervals, _interval(page, at))
+    return tuple(page.intervals)
 
 
 def closed_elements(bucket: Bucket) -> OeeElements:

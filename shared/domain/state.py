@@ -12,6 +12,7 @@ from shared.domain.effects import Alarm, Health, Interval
 from shared.domain.features import FeatureState
 from shared.domain.maintenance.records import Care
 from shared.domain.packml import PackMLState, TimeCategory
+from shared.domain.stop_records import Said
 
 
 @dataclass(slots=True)
@@ -252,6 +253,8 @@ class Fold:
     """The device that reported counters last."""
     count_sequence: int = -1
     """Its own number of that reading."""
+    said: list[Said] = field(default_factory=list[Said])
+    """What operators said of stops that are on no closed page yet. Replaced, never changed in place."""
 
     def clone(self) -> "Fold":
         """A copy to fold on. Page and bucket are shared until `Turn` is asked for them."""
@@ -289,6 +292,7 @@ class Fold:
             self.total_at,
             self.count_device,
             self.count_sequence,
+            self.said,
         )
 
 

@@ -43,3 +43,17 @@ class Stop:
         if not self.parts:
             return self.reason is not None
         return all(part.reason is not None or self.reason is not None for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What operators said of a stop; kept in the state while time of it is on no closed page yet."""
+
+    stop_id: str
+    start: int
+    end: int
+    """-1 while the stop lasts."""
+    parts: tuple[StopPart, ...]
+    continues: str | None = None
+    failing: bool = False
+    """Within a failure that is already counted, where the intervals in question begin."""

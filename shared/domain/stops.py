@@ -1,9 +1,12 @@
 """Stops: from the first state that is no production to the next that is; short ones are minor."""
 
+from dataclasses import replace
+
 from shared.domain.accounting import settle_pending, spent_on
 from shared.domain.effects import StopEnded, StopStarted
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.state import Held, Part
+from shared.domain.stop_records import StopPart
 from shared.domain.sums import flag
 from shared.domain.turn import Turn
 
@@ -79,8 +82,23 @@ def _end(turn: Turn, at: int) -> None:
     kind = fold.stop_category
     if kind is TimeCategory.UNPLANNED_STOP and at - fold.stop_started_at < turn.spec.minor_stop_ms:
         kind = TimeCategory.MINOR_STOP
+    parts: tuple[StopPart, ...] = ()
+    continues = None
+    for said in fold.said:
+        if said.stop_id == fold.stop_id:
+            parts, continues = said.parts, said.continues
+            fold.said = [replace(one, end=at) if one is said else one for one in fold.said]
     turn.effects.append(
-        StopEnded(turn.number(), fold.stop_id, fold.stop_started_at, at, kind, fold.stop_reason)
+        StopEnded(
+            turn.number(),
+            fold.stop_id,
+            fold.stop_started_at,
+            at,
+            kind,
+            fold.stop_reason,
+            parts,
+            continues,
+        )
     )
     fold.stop_id = None
     fold.producing_at = at

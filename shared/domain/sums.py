@@ -6,9 +6,16 @@ from shared.domain.spec import MachineSpec
 from shared.domain.state import Made, Sums
 
 _MADE_MAX = 12
-_NAMED_MAX = 32
+NAMED_MAX = 32
 """Further products, orders, reasons and flags of one shift share an entry: names come from outside."""
 OTHERS = "*"
+_NO_FAILURE = frozenset({TimeCategory.PLANNED_STOP, TimeCategory.NOT_SCHEDULED, TimeCategory.UNKNOWN})
+"""Time that neither is a failure nor ends one: a breakdown that lasts through a break is one."""
+
+
+def carries_failure(kind: TimeCategory, failing: bool) -> bool:
+    """Whether a failure goes on behind time of this kind, where one did or did not go on before."""
+    return kind is TimeCategory.UNPLANNED_STOP or (failing and kind in _NO_FAILURE)
 
 
 def flag(sums: Sums, name: str, amount: int = 1) -> None:
@@ -66,19 +73,19 @@ def elements_of(
     )
 
 
-def add_interval(spec: MachineSpec, sums: Sums, interval: Interval, sign: int = 1) -> None:
-    """Add an interval to sums; `sign` -1 takes it away again."""
+def add_interval(spec: MachineSpec, sums: Sums, interval: Interval) -> None:
+    """Add an interval to sums."""
     start, end, kind, _, reason, product, order, failure = interval
-    spent = (end - start) * sign
+    spent = end - start
     sums.times_ms[kind] = sums.times_ms.get(kind, 0) + spent
     if failure:
-        sums.failure_count += sign
+        sums.failure_count += 1
     if kind is TimeCategory.PRODUCTION:
         entry_of(sums, product, order).production_ms += spent
     elif kind is not TimeCategory.NOT_SCHEDULED:
         told = reason or ""
         key = f"{kind}/{told}"
-        if key not in sums.losses_ms and len(sums.losses_ms) >= _NAMED_MAX:
+        if key not in sums.losses_ms and len(sums.losses_ms) >= NAMED_MAX:
             key = f"{kind}/{OTHERS}"
         sums.losses_ms[key] = sums.losses_ms.get(key, 0) + spent
         maintenance = spec.maintenance.get(told)
@@ -86,6 +93,20 @@ def add_interval(spec: MachineSpec, sums: Sums, interval: Interval, sign: int = 
             sums.corrective_ms += spent
         elif maintenance == "preventive":
             sums.preventive_ms += spent
+
+
+def elements_with(elements: OeeElements, sums: Sums, *, version: int) -> OeeElements:
+    """The same stretch of time with other sums."""
+    return elements_of(
+        sums,
+        elements.shift_id,
+        elements.start,
+        elements.end,
+        measured_at=elements.measured_at,
+        final=elements.final,
+        late_count=elements.late_count,
+        version=version,
+    )
 
 
 def add(total: Sums, part: Sums) -> None:
@@ -110,7 +131,7 @@ def add(total: Sums, part: Sums) -> None:
         (total.flags, part.flags),
     ):
         for name, amount in added.items():
-            key = name if name in names or len(names) < _NAMED_MAX * 2 else _other(name)
+            key = name if name in names or len(names) < NAMED_MAX * 2 else _other(name)
             names[key] = names.get(key, 0) + amount
     for made in part.made.values():
         into = entry_of(total, made.product, made.order)

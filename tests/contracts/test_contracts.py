@@ -32,7 +32,8 @@ from shared.domain.alarms.inputs import (
     Unshelve,
 )
 from shared.domain.alarms.rules import Limit, Rule
-from shared.domain.effects import CommandDone
+from shared.domain.effects import CommandDone, PageClosed, StopEnded, StopStarted
+from shared.domain.elements import LedgerPage
 from shared.domain.inputs import (
     Blocked,
     Input,
@@ -46,6 +47,8 @@ from shared.domain.inputs import (
 from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder
 from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState
+from shared.domain.stop_commands import Classify, Known, StopCommand
+from shared.domain.stop_records import Stop
 from shared.ports import Create, Document, SetFields, Upsert
 from shared.quarantine import refused_document
 from shared.relay.scopes import ScopeRelay
@@ -171,7 +174,7 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "scope-status",
         "scope-membership",
     }
-    operated = [*operated_alarms(), *cared_for()]
+    operated = [*operated_alarms(), *cared_for(), *classified()]
     kinds |= {document["type"] for document in operated}
     events |= {event["type"] for document in operated for event in document.get("events", ())}
     assert kinds == set(DOCUMENTS) - elsewhere
@@ -186,6 +189,29 @@ def test_every_kind_of_event_of_a_machine_has_been_held_to_its_contract() -> Non
         "millwright.alarm.escalated.",
     )
     assert events == {kind for kind in EVENTS if not kind.startswith(made_elsewhere)}
+
+
+def classified() -> list[Document]:
+    """What is written when an operator says why a machine stands, before and after its hour was closed."""
+    machine = Machine()
+    at = MONDAY + 9 * HOUR
+    machine.fold(*(reading(n, at + n * MINUTE, state=[EXECUTE, HELD][n > 1]) for n in range(4)))
+    [begun] = machine.of(StopStarted)
+    stop = Stop(begun.stop_id, begun.at, None, begun.category, begun.reason, version=begun.n)
+    machine.fold(reading(9, at + 2 * HOUR), reading(10, at + 2 * HOUR + MINUTE))
+    [late] = machine.of(StopEnded)
+    pages = tuple(LedgerPage(one.elements, one.intervals) for one in machine.of(PageClosed))
+    ended = replace(stop, ended_at=late.at, version=late.n)
+    known = Known(ended, None, pages, ())
+    machine.fold(
+        StopCommand("key-1", stop.stop_id, Classify("E-STOP"), "ann", at + 3 * HOUR, "jam", known=known)
+    )
+    rendered = render(machine.spec, machine.state, machine.effects)
+    written = [o.document for o in rendered.operations if isinstance(o, Create | Upsert)]
+    assert any("recorded" in document for document in written)
+    for document in written:
+        holds(document)
+    return written
 
 
 def operated_alarms() -> list[Document]:

@@ -133,6 +133,9 @@ PARAMETERS = {
 BODIES: dict[str, dict[str, Any]] = {
     "open_work_order": {"component": "spindle"},
     "record_maintenance": {"component": "spindle"},
+    "classify_stop": {"reason": None},
+    "split_stop": {"at": "2026-03-09T06:00:00Z"},
+    "merge_stop": {"at": "2026-03-09T06:00:00Z"},
     "query_graph": {"query": "SELECT * FROM DIGITALTWINS"},
     "acknowledge_alarms": {"alarmIds": [f"{CNC}:1"]},
     "comment_alarm": {"comment": "seen"},
@@ -253,12 +256,15 @@ async def test_a_machine_is_read_again_only_when_it_changed(api: Api) -> None:
         ("alarm", {"alarmId": "NONE:1"}),
         ("alarm", {"alarmId": "NONE"}),
         ("acknowledge_alarm", {"alarmId": f"{CNC}:99999"}),
+        ("stop", {"stopId": "NONE:1"}),
+        ("stop", {"stopId": "NONE"}),
+        ("classify_stop", {"stopId": f"{CNC}:99999"}),
         ("quarantined", {"device": "D", "day": "20260309", "id": "x"}),
         ("replay_quarantined", {"device": "D", "day": "20260309", "id": "x"}),
     ],
 )
 async def test_what_does_not_exist_is_404_with_a_way_on(api: Api, name: str, path: dict[str, str]) -> None:
-    missing = await api(name, path)
+    missing = await api(name, path, content=json.dumps(BODIES.get(name, {})).encode())
     assert missing.status == 404
     assert "/api/" in missing.content["detail"]
 
@@ -482,6 +488,7 @@ async def test_the_store_being_away_is_503_for_everything(api: Api) -> None:
         "ruleId": "hot",
         "bucketId": f"{CNC}:2026-03-09.early",
         "workOrderId": f"{CNC}:1",
+        "stopId": f"{CNC}:1",
     }
     for route in ROUTES:
         params = PARAMETERS.get(route.name, {})
