@@ -104,5 +104,7 @@ def _select(field: Field, where: Sql | None) -> Sql | None:
     if field.column is not None:
         table = field.collection.kind
         return Sql(f"SELECT key FROM (SELECT key, {field.column} AS value FROM {table}) WHERE ") + where
+    if any(name.startswith("$") for name in field.names):
+        return None  # The index has properties only: no ETags, no times of $metadata.
     path = Sql("(SELECT id FROM paths WHERE kind = ? AND text = ?)", (field.collection.kind, field.path))
     return Sql("SELECT owner FROM property_values WHERE path = ") + path + " AND " + where

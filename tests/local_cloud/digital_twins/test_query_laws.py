@@ -34,7 +34,8 @@ def database():
     twins, relationships = PropertyIndex(connection, "twins"), PropertyIndex(connection, "relationships")
     for number, values in enumerate(TWINS):
         model = f"dtmi:m{number % 3};1"
-        document = {"$dtId": f"t{number}", **values, "$metadata": {"$model": model}}
+        stamps = {name: {"lastUpdateTime": f"2026-03-0{number + 1}T06:00:00Z"} for name in values}
+        document = {"$dtId": f"t{number}", **values, "$metadata": {"$model": model, **stamps}}
         twins.update(write_twin(connection, f"t{number}", model, json.dumps(document)), None, document)
     for number, (source, target) in enumerate(EDGES):
         document = {
@@ -56,7 +57,22 @@ def run(database, text):
 
 
 FIELD = st.sampled_from(
-    ["a", "b", "c", "d.e", "d.f", "d", "list", "$dtId", "$metadata.$model", "no", "T.a", "[[b]]"]
+    [
+        "a",
+        "b",
+        "c",
+        "d.e",
+        "d.f",
+        "d",
+        "list",
+        "$dtId",
+        "$metadata.$model",
+        "$metadata.a.lastUpdateTime",
+        "$metadata.no",
+        "no",
+        "T.a",
+        "[[b]]",
+    ]
 )
 VALUE = st.sampled_from(
     [
@@ -74,6 +90,7 @@ VALUE = st.sampled_from(
         "false",
         "null",
         "'dtmi:m1;1'",
+        "'2026-03-02T06:00:00Z'",
     ]
 )
 TEXT = st.sampled_from(["'x'", "'t'", "''", "'é\ud7ff'", "'x\U0010ffff'", "'\U0010ffff'"])
