@@ -35,7 +35,6 @@ from shared.domain.feature_recipe import (
     BY_WINDOW,
     JOINT_CHANNELS_MAX,
     PHYSICS,
-    WINDOW_PANES,
     FeaturePlan,
     Meaning,
     Recipe,
@@ -44,6 +43,7 @@ from shared.domain.feature_recipe import (
     recipe,
 )
 from shared.domain.feature_state import FeatureState, fold_pane, initial
+from shared.domain.feature_windows import Sums, window_sums
 
 __all__ = [
     "HOLD_AVERAGE_MS",
@@ -81,8 +81,9 @@ def row(
     never good or has been missing for too long, an average or window that is not warmed up, a
     baseline that is not complete or has no spread, maintenance that was never recorded.
     """
+    seen = _Seen(state, recipe, at, maintained_at)
     # Adding 0.0 turns -0.0 into 0.0.
-    return tuple([round(column(state, at, maintained_at), 3) + 0.0 for column in _columns(recipe)])
+    return tuple([round(column(seen), 3) + 0.0 for column in _columns(recipe)])
 
 
 def problems(
@@ -134,8 +135,53 @@ def problems(
     return tuple(found)
 
 
-type _Column = Callable[[FeatureState, int, Mapping[str, int]], float]
-type _Statistic = Callable[[FeatureState, int], float]
+class _Seen:
+    """One state while its row is made: what several columns share is worked out once."""
+
+    __slots__ = ("_away", "_sums", "at", "maintained_at", "recipe", "state")
+
+    def __init__(
+        self, state: FeatureState, recipe: Recipe, at: int, maintained_at: Mapping[str, int]
+    ) -> None:
+        self.state = state
+        self.recipe = recipe
+        self.at = at
+        self.maintained_at = maintained_at
+        self._away: list[float] = []
+        self._sums: dict[int, list[Sums]] = {}
+
+    def known(self, channel: int) -> bool:
+        """Whether the channel's averages, deviations and windows count."""
+        state = self.state
+        return (
+            state.good_count[channel] >= self.recipe.plan.warm_up_panes
+            and state.behind_ms[channel] <= HOLD_AVERAGE_MS
+        )
+
+    def average(self, channel: int, index: int) -> float:
+        value = self.state.ewma[channel * self.recipe.taus + index] if self.known(channel) else None
+        return nan if value is None else value
+
+    def away(self) -> list[float]:
+        """Of each channel, the fastest average's distance from the joint baseline."""
+        if not self._away:
+            joint = self.state.joint
+            assert joint is not None
+            for channel in range(len(self.recipe.channels)):
+                value = self.average(channel, 0)
+                off = None if isnan(value) else joint.away(channel, value)
+                self._away.append(nan if off is None else off)
+        return self._away
+
+    def sums(self, window_ms: int) -> list[Sums]:
+        """Of each channel, over the panes of sums that lie in the window."""
+        if window_ms not in self._sums:
+            self._sums[window_ms] = window_sums(self.state, self.recipe.plan, window_ms)
+        return self._sums[window_ms]
+
+
+type _Column = Callable[[_Seen], float]
+type _Statistic = Callable[[_Seen, int], float]
 
 
 @lru_cache(maxsize=1024)
@@ -149,71 +195,61 @@ def _column(name: str, recipe: Recipe) -> _Column:
     assert what is not None  # `recipe` refuses names without meaning
     if what.kind == "attribute":
         value = recipe.attributes.get(name, nan)
-        return lambda _state, _at, _maintained_at: value
+        return lambda _seen: value
     if what.kind == "hours_since":
         component = name.removeprefix("hours_since.")
-        return lambda _state, at, maintained_at: (
-            (at - maintained_at[component]) / 3_600_000 if component in maintained_at else nan
+        return lambda seen: (
+            (seen.at - seen.maintained_at[component]) / 3_600_000 if component in seen.maintained_at else nan
         )
     if what.kind == "age":
-        return lambda state, at, _maintained_at: (
-            nan if state.first_at is None else (at - state.first_at) / 3_600_000
+        return lambda seen: (
+            nan if seen.state.first_at is None else (seen.at - seen.state.first_at) / 3_600_000
         )
     if what.kind == "regime":
-        return lambda state, _at, _maintained_at: nan if state.regime is None else float(state.regime)
+        return lambda seen: nan if seen.state.regime is None else float(seen.state.regime)
     if any(channel not in recipe.channels for channel in what.channels):
-        return lambda _state, _at, _maintained_at: nan
+        return lambda _seen: nan
     channels = [recipe.channels.index(channel) for channel in what.channels]
     if what.kind == "physics":
         of, (left, right) = PHYSICS[name].of, channels
-        return lambda state, _at, _maintained_at: of(_last(state, left), _last(state, right))
+        return lambda seen: of(_last(seen, left), _last(seen, right))
     statistic, (channel,) = _statistic(what, recipe), channels
-    return lambda state, _at, _maintained_at: statistic(state, channel)
+    return lambda seen: statistic(seen, channel)
 
 
 def _statistic(what: Meaning, recipe: Recipe) -> _Statistic:
-    plan, taus, index = recipe.plan, recipe.taus, what.number
-    warm_up, complete = plan.warm_up_panes, plan.baseline_panes
+    index, complete = what.number, recipe.plan.baseline_panes
 
-    def known(state: FeatureState, channel: int) -> bool:
-        return state.good_count[channel] >= warm_up and state.behind_ms[channel] <= HOLD_AVERAGE_MS
+    def average(seen: _Seen, channel: int) -> float:
+        return seen.average(channel, index)
 
-    def average(state: FeatureState, channel: int) -> float:
-        value = state.ewma[channel * taus + index] if known(state, channel) else None
-        return nan if value is None else value
+    def deviation(seen: _Seen, channel: int) -> float:
+        return sqrt(seen.state.variance[channel]) if seen.known(channel) else nan
 
-    def deviation(state: FeatureState, channel: int) -> float:
-        return sqrt(state.variance[channel]) if known(state, channel) else nan
+    def delta(seen: _Seen, channel: int) -> float:
+        off = seen.average(channel, index) - seen.state.baseline_mean[channel]
+        return off if seen.state.good_count[channel] >= complete else nan
 
-    def delta(state: FeatureState, channel: int) -> float:
-        off = average(state, channel) - state.baseline_mean[channel]
-        return off if state.good_count[channel] >= complete else nan
+    def z(seen: _Seen, channel: int) -> float:
+        spread = sqrt(seen.state.baseline_m2[channel] / (complete - 1))
+        return delta(seen, channel) / spread if spread > 0.0 else nan
 
-    def z(state: FeatureState, channel: int) -> float:
-        spread = sqrt(state.baseline_m2[channel] / (complete - 1))
-        return delta(state, channel) / spread if spread > 0.0 else nan
+    def away(seen: _Seen, channel: int) -> float:
+        return seen.away()[channel]
 
-    def away(state: FeatureState, channel: int) -> float:
-        assert state.joint is not None
-        value = average(state, channel)
-        off = None if isnan(value) else state.joint.away(channel, value)
-        return nan if off is None else off
-
-    def pull(state: FeatureState, channel: int) -> float:
-        assert state.joint is not None
-        if not state.joint.precision:
+    def pull(seen: _Seen, channel: int) -> float:
+        joint = seen.state.joint
+        assert joint is not None
+        if not joint.precision:
             return nan
         total = 0.0
-        for other in range(len(recipe.channels)):
+        for other, off in enumerate(seen.away()):
             high, low = (channel, other) if channel >= other else (other, channel)
-            total += state.joint.precision[high * (high + 1) // 2 + low] * away(state, other)
+            total += joint.precision[high * (high + 1) // 2 + low] * off
         return total
 
-    def window(state: FeatureState, channel: int) -> float:
-        assert state.windows is not None
-        return (
-            _window(state, channel, what.kind, plan.windows_ms[index], plan) if known(state, channel) else nan
-        )
+    def window(seen: _Seen, channel: int) -> float:
+        return _window(seen, channel, what) if seen.known(channel) else nan
 
     return {
         "last": _last,
@@ -226,41 +262,22 @@ def _statistic(what: Meaning, recipe: Recipe) -> _Statistic:
     }.get(what.kind, window)
 
 
-def _last(state: FeatureState, channel: int) -> float:
-    value = state.last[channel]
-    return nan if value is None or state.behind_ms[channel] > HOLD_LAST_MS else value
+def _last(seen: _Seen, channel: int) -> float:
+    value = seen.state.last[channel]
+    return nan if value is None or seen.state.behind_ms[channel] > HOLD_LAST_MS else value
 
 
-def _window(state: FeatureState, channel: int, kind: str, window_ms: int, plan: FeaturePlan) -> float:
-    """Mean, standard deviation or trend of a channel over the panes of sums of one window.
+def _window(seen: _Seen, channel: int, what: Meaning) -> float:
+    """Mean, standard deviation or trend of a channel over one window.
 
     The trend regresses the panes' means on the middles of their times, weighted by their counts.
     """
-    windows = state.windows
-    assert windows is not None
-    assert state.at is not None
-    width = len(state.last)
-    pane_ms = plan.windows_ms[1] // WINDOW_PANES
-    newest = state.at // pane_ms
-    oldest = newest - window_ms // pane_ms
-    n, total, square = 0, 0.0, 0.0
-    weight_t, weight_tt, weight_tx = 0.0, 0.0, 0.0
-    for pane, number in enumerate(windows.number):
-        place = pane * width + channel
-        count = windows.n[place]
-        if number <= oldest or not count:
-            continue
-        n += count
-        total += windows.total[place]
-        square += windows.square[place]
-        t = ((number - newest) * pane_ms + windows.at[pane] / windows.seen[pane]) / window_ms
-        weight_t += count * t
-        weight_tt += count * t * t
-        weight_tx += windows.total[place] * t
-    if kind == "mean":
-        origin = windows.origin[channel]
-        return nan if not n or origin is None else origin + total / n
-    if kind == "std":
-        return nan if n < 2 else sqrt(max(0.0, (square - total * total / n) / (n - 1)))
-    spread = weight_tt - weight_t * weight_t / n if n else 0.0
-    return nan if spread <= 1e-9 else (weight_tx - weight_t * total / n) / spread
+    n, x, xx, t, tt, tx = seen.sums(seen.recipe.plan.windows_ms[what.number])[channel]
+    if what.kind == "mean":
+        assert seen.state.windows is not None
+        origin = seen.state.windows.origin[channel]
+        return nan if not n or origin is None else origin + x / n
+    if what.kind == "std":
+        return nan if n < 2 else sqrt(max(0.0, (xx - x * x / n) / (n - 1)))
+    spread = tt - t * t / n if n else 0.0
+    return nan if spread <= 1e-9 else (tx - t * x / n) / spread
