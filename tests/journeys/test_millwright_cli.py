@@ -344,8 +344,10 @@ def test_nothing_is_deleted_without_prune_and_with_it_only_what_is_ours(cloud: P
 def test_a_site_that_is_pruned_is_unknown_until_it_returns(cloud: Path, tmp_path: Path) -> None:
     assert millwright("factory", "apply", BAKERY, "--local", cloud).code == 0
     fewer = tmp_path / "fewer.yaml"
-    fewer.write_text(BAKERY.read_text(encoding="utf-8").split("  - id: MIAMI\n")[0], encoding="utf-8")
-    text = fewer.read_text(encoding="utf-8")
+    text = BAKERY.read_text(encoding="utf-8").split("  - id: MIAMI\n")[0]
+    before, _, policies = text.partition("  - id: miami\n")
+    text = before + "  - id: mexico\n" + policies.partition("  - id: mexico\n")[2]
+    fewer.write_text(text, encoding="utf-8")
     assert millwright("factory", "apply", fewer, "--local", cloud).code == 0, text
     assert asyncio.run(device_site(cloud, "MIA-BREAD-GATEWAY")) == "MIAMI"
     pruned = millwright("factory", "apply", fewer, "--local", cloud, "--prune", "--json")
