@@ -50,7 +50,10 @@ def _check_token(token: str, key: str, host: str, path: str, now: float) -> None
     if not hmac.compare_digest(_bytes(unquote(signature)), expected):
         raise errors.wrong_credential(host, "The signature does not match.")
     fields = dict(part.split("=", 1) for part in signed.split("&") if "=" in part)
-    resource = urlsplit(unquote(fields.get("r", "")))
+    try:
+        resource = urlsplit(unquote(fields.get("r", "")))
+    except ValueError as exc:
+        raise errors.wrong_credential(host, "The signature is for no URL.") from exc
     if not path.lower().startswith(resource.path.lower().rstrip("/")):
         raise errors.wrong_credential(host, "The signature is for another resource.")
     if (expires_at := _instant(unquote(fields.get("e", "")))) is None or expires_at <= now:

@@ -6,9 +6,10 @@ import hmac
 import time
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from local.bearer import claims
+from local.event_hubs.amqp.addresses import path_of
 from local.service import Clock
 
 SAS_TOKEN = "servicebus.windows.net:sastoken"
@@ -44,7 +45,7 @@ def entity_path(uri: str) -> str:
     >>> entity_path("sb://127.0.0.1:5672/Telemetry/ConsumerGroups/$Default/")
     'telemetry/consumergroups/$default'
     """
-    return urlsplit(uri).path.strip("/").lower() if "://" in uri else uri.strip("/").lower()
+    return path_of(uri).lower()
 
 
 class Authority:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from local.event_hubs import errors
 from local.event_hubs.amqp import performatives as p
 from local.event_hubs.amqp import types as t
+from local.event_hubs.amqp.addresses import path_of
 from local.event_hubs.amqp.connection import Connection
 from local.event_hubs.amqp.errors import INVALID_FIELD, NOT_IMPLEMENTED, AmqpError
 from local.event_hubs.amqp.link import IncomingHandler, IncomingLink, Link, OutgoingHandler, OutgoingLink
@@ -214,5 +215,4 @@ def _address(terminus: p.Terminus | None) -> str:
     address = None if terminus is None else terminus.address
     if not address:
         raise AmqpError(INVALID_FIELD, "The link has no address.")
-    path = urlsplit(address).path if "://" in address else address
-    return unquote(path).strip("/")
+    return unquote(path_of(address)).strip("/")

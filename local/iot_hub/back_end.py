@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import UUID
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from local.event_hubs.amqp import message as m
 from local.event_hubs.amqp import performatives as p
 from local.event_hubs.amqp import types as t
+from local.event_hubs.amqp.addresses import path_of
 from local.event_hubs.amqp.connection import Connection, Limits
 from local.event_hubs.amqp.errors import (
     INVALID_FIELD,
@@ -203,7 +204,7 @@ def _path(terminus: p.Terminus | None) -> str:
     address = None if terminus is None else terminus.address
     if not address:
         raise AmqpError(INVALID_FIELD, "The link has no address.")
-    return (urlsplit(address).path if "://" in address else address).strip("/")
+    return path_of(address)
 
 
 _TOPIC_NAMES = {5: "$.cid", 1: "$.uid", 6: "$.ct", 7: "$.ce"}

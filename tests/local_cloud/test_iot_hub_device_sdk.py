@@ -3,7 +3,6 @@ asynchronous, MQTT and web sockets, shared access key and certificate. local/iot
 """
 
 import asyncio
-import gc
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -40,7 +39,6 @@ def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
         back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
     ):
         yield plant
-    gc.collect()  # what the SDK has left is found here, where its warnings are expected
 
 
 @pytest.fixture(params=VARIANTS)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import importlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,7 +38,6 @@ def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
         back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
     ):
         yield plant
-    gc.collect()  # what the SDK has left is found here, where its warnings are expected
 
 
 async def test_events_are_sent_and_received_over_web_sockets(plant: Plant) -> None:
