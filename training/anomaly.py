@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from shared.contracts.model_card import (
-    CalibrationBin,
     DataSource,
     Metric,
     ModelCard,
     ModelInput,
-    Parity,
 )
 from shared.domain.features import FeaturePlan
 from shared.onnx_model import OnnxModel
@@ -224,10 +222,8 @@ def card(
     setting: Setting,
     rows: shipping.Matrix,
     known: shipping.Matrix,
-    metrics: tuple[Metric, ...],
-    calibration: tuple[CalibrationBin, ...],
+    measured: shipping.Measured,
     model: bytes,
-    parity: Parity,
 ) -> ModelCard:
     """Everything the card says beside the figures."""
     return ModelCard(
@@ -269,9 +265,6 @@ def card(
         "baseline and are not judged. The setting judged on valve1 was chosen on valve2 and the other way "
         "round; the figures ending in Shipped are those of the shipped setting on the recordings that it was "
         "chosen on.",
-        metrics=metrics,
-        calibration=calibration,
-        threshold=setting.threshold,
         threshold_rule=f"With time constant and shrinkage: the best F1 among those that call at most "
         f"{FALSE_ALARM_BUDGET:.0%} of healthy samples anomalous, on both valves.",
         inputs=tuple(
@@ -280,9 +273,9 @@ def card(
         ),
         attributes=(),
         components=(),
-        parity=parity,
         reproduce="python -m training.anomaly --data DIR   # DIR holds the folders skab and nab",
         seed=SEED,
+        **measured,
         **shipping.closing(
             model, kind="anomaly", rows=rows, units=UNITS, plan=setting.plan, margin_ratio=1e6, asked=known
         ),
@@ -319,7 +312,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     healthy = [skab.read(path) for path in skab.paths(options.data / "skab", "anomaly-free")]
     calm = np.concatenate(answer(healthy, shipped.plan)) >= shipped.threshold
-    measured, temperatures = nab_figures(options.data / "nab", shipped)
+    of_nab, temperatures = nab_figures(options.data / "nab", shipped)
     model = graph()
     rows = np.concatenate(
         [rows_for(one.panes, shipped.plan) for group in VALVES for one in valves[group]] + temperatures
@@ -334,29 +327,32 @@ def main(arguments: list[str] | None = None) -> None:
         setting=shipped,
         rows=rows,
         known=known,
-        metrics=(
-            *figures(crossed, every, suffix="", how="with the setting chosen on the other valve"),
-            *figures(warned, every, suffix="Shipped", how="with the shipped setting"),
-            *figures(
-                warned[len(paths["valve1"]) :],
-                labels["valve2"],
-                suffix="Valve2",
-                how="the shipped setting on the recordings of valve2 alone",
+        measured=shipping.Measured(
+            metrics=(
+                *figures(crossed, every, suffix="", how="with the setting chosen on the other valve"),
+                *figures(warned, every, suffix="Shipped", how="with the shipped setting"),
+                *figures(
+                    warned[len(paths["valve1"]) :],
+                    labels["valve2"],
+                    suffix="Valve2",
+                    how="the shipped setting on the recordings of valve2 alone",
+                ),
+                shipping.plain(
+                    "anomalyFreeFalseAlarmRatio",
+                    float(calm.mean()),
+                    f"share of {len(calm):,} samples of SKAB's run without anomalies called anomalous",
+                ),
+                *of_nab,
             ),
-            shipping.plain(
-                "anomalyFreeFalseAlarmRatio",
-                float(calm.mean()),
-                f"share of {len(calm):,} samples of SKAB's run without anomalies called anomalous",
+            calibration=calibration_bins(np.minimum(answers, 20.0), np.concatenate(every)),
+            threshold=shipped.threshold,
+            parity=shipping.parity(
+                distances(known),
+                shipping.answers(model, known, "anomaly"),
+                lambda found: found >= shipped.threshold,
             ),
-            *measured,
         ),
-        calibration=calibration_bins(np.minimum(answers, 20.0), np.concatenate(every)),
         model=model,
-        parity=shipping.parity(
-            distances(known),
-            shipping.answers(model, known, "anomaly"),
-            lambda found: found >= shipped.threshold,
-        ),
     )
     print({group: chosen[group] for group in VALVES}, shipped)
     judged = np.concatenate(

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import average_precision_score, precision_recall_curve
 from sklearn.model_selection import StratifiedKFold
 
-from shared.contracts.model_card import CalibrationBin, DataSource, Metric, ModelCard, ModelInput, Parity
+from shared.contracts.model_card import DataSource, Metric, ModelCard, ModelInput
 from shared.domain.features import FeaturePlan
 from shared.onnx_model import OnnxModel
 from training import shipping
@@ -141,11 +141,8 @@ def card(
     *,
     path: Path,
     rows: shipping.Matrix,
-    metrics: tuple[Metric, ...],
-    calibration: tuple[CalibrationBin, ...],
-    threshold: float,
+    measured: shipping.Measured,
     onnx: bytes,
-    parity: Parity,
 ) -> ModelCard:
     """Everything the card says beside the figures."""
     return ModelCard(
@@ -179,9 +176,6 @@ def card(
         ),
         split="5-fold stratified by failure. Calibration and threshold come from a further 5-fold split "
         "inside each training part. The shipped model is fitted on all rows. Modes are never columns.",
-        metrics=metrics,
-        calibration=calibration,
-        threshold=threshold,
         threshold_rule="Best F1 on the out-of-fold answers of the shipped model's own training.",
         inputs=(
             ModelInput(
@@ -196,9 +190,9 @@ def card(
             ModelInput(name="quality_grade", unit="0, 1 or 2", meaning="quality of the product: L, M or H"),
         ),
         components=(),
-        parity=parity,
         reproduce="python -m training.cnc_failure --data DIR   # DIR holds ai4i2020.csv",
         seed=SEED,
+        **measured,
         **shipping.closing(onnx, kind="failure", rows=rows, units=UNITS, plan=PLAN),
     )
 
@@ -216,15 +210,17 @@ def main(arguments: list[str] | None = None) -> None:
     made = card(
         path=path,
         rows=rows,
-        metrics=figures(labels, probabilities, warned),
-        calibration=calibration_bins(probabilities, labels),
-        threshold=threshold,
-        onnx=onnx,
-        parity=shipping.parity(
-            model.predict_proba(rows),
-            shipping.outputs(onnx, rows, "failure"),
-            lambda answers: answers[:, 1] >= threshold,
+        measured=shipping.Measured(
+            metrics=figures(labels, probabilities, warned),
+            calibration=calibration_bins(probabilities, labels),
+            threshold=threshold,
+            parity=shipping.parity(
+                model.predict_proba(rows),
+                shipping.outputs(onnx, rows, "failure"),
+                lambda answers: answers[:, 1] >= threshold,
+            ),
         ),
+        onnx=onnx,
     )
     shipping.ship(made, onnx, options.models, judged=(rows, labels == 1))
 

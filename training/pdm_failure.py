@@ -23,7 +23,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 
-from shared.contracts.model_card import CalibrationBin, DataSource, Metric, ModelCard, ModelInput, Parity
+from shared.contracts.model_card import DataSource, Metric, ModelCard, ModelInput
 from shared.onnx_model import OnnxModel
 from training import shipping
 from training.calibration import fit_calibrated, moved, shift_prior
@@ -264,11 +264,8 @@ def card(
     folder: Path,
     train: Hours,
     test: Hours,
-    metrics: tuple[Metric, ...],
-    calibration: tuple[CalibrationBin, ...],
-    threshold: float,
+    measured: shipping.Measured,
     onnx: bytes,
-    parity: Parity,
 ) -> ModelCard:
     """Everything the card says beside the figures."""
     return ModelCard(
@@ -308,9 +305,6 @@ def card(
         "and windows without), calibrated and thresholded on 5 folds grouped by machine. Tested on "
         f"{len(test.at):,} hours of machines 1-20, every hour from January to March 2015. The shipped model "
         "has not seen the test machines.",
-        metrics=metrics,
-        calibration=calibration,
-        threshold=threshold,
         threshold_rule=f"The lowest that keeps to {FALSE_PER_MONTH:g} false episode per machine-month in the "
         "failure-free windows of the training machines, on out-of-fold answers. Warnings less than 12 h "
         "apart are one episode.",
@@ -326,9 +320,9 @@ def card(
         ),
         attributes=(ModelInput(name="age_years", unit="years", meaning="age of the machine"),),
         components=COMPONENTS if variant.maintenance else (),
-        parity=parity,
         reproduce="python -m training.pdm_failure --data DIR   # DIR as training/pdm_data.py describes",
         seed=SEED,
+        **measured,
         **shipping.closing(
             onnx,
             kind="failure",
@@ -365,15 +359,17 @@ def make(
         folder=folder,
         train=train,
         test=test,
-        metrics=metrics,
-        calibration=calibration_bins(probabilities, test.failing),
-        threshold=threshold,
-        onnx=onnx,
-        parity=shipping.parity(
-            model.predict_proba(tested),
-            shipping.outputs(onnx, tested, "failure"),
-            lambda answers: answers[:, 1] >= threshold,
+        measured=shipping.Measured(
+            metrics=metrics,
+            calibration=calibration_bins(probabilities, test.failing),
+            threshold=threshold,
+            parity=shipping.parity(
+                model.predict_proba(tested),
+                shipping.outputs(onnx, tested, "failure"),
+                lambda answers: answers[:, 1] >= threshold,
+            ),
         ),
+        onnx=onnx,
     )
     shipping.ship(made, onnx, models, judged=(tested, test.failing))
 

@@ -24,13 +24,11 @@ from sklearn.ensemble import HistGradientBoostingRegressor, VotingRegressor
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from shared.contracts.model_card import (
-    CalibrationBin,
     DataSource,
     Interval,
     Metric,
     ModelCard,
     ModelInput,
-    Parity,
 )
 from shared.domain.features import FeaturePlan
 from shared.onnx_model import OnnxModel, ends
@@ -185,12 +183,9 @@ def card(
     plan: FeaturePlan,
     train: Engines,
     test: Engines,
-    metrics: tuple[Metric, ...],
-    calibration: tuple[CalibrationBin, ...],
+    measured: shipping.Measured,
     interval: Interval,
-    threshold: float,
     onnx: bytes,
-    parity: Parity,
 ) -> ModelCard:
     """Everything the card says beside the figures."""
     assert plan.regimes is not None
@@ -228,9 +223,6 @@ def card(
         "the last recorded cycle of the test engines, which the model has not seen. Interval and threshold "
         f"come from out-of-fold answers, {FOLDS} folds of whole training engines; the interval from cycles "
         f"with at most {CAP_CYCLES:g} left, since earlier ones all have the same, easily answered label.",
-        metrics=metrics,
-        calibration=calibration,
-        threshold=threshold,
         threshold_rule=f"A warning at or below it. The highest at which at most {EARLY_RATIO:.0%} of warned "
         f"training cycles had more than {WARN_CYCLES:g} left, on out-of-fold answers.",
         inputs=tuple(
@@ -243,9 +235,9 @@ def card(
         ),
         attributes=(),
         components=(),
-        parity=parity,
         reproduce=f"python -m training.remaining_life --data DIR --subset {subset}",
         seed=SEED,
+        **measured,
         **shipping.closing(
             onnx,
             kind="remaining-life",
@@ -281,12 +273,14 @@ def make(subset: str, folder: Path, models: Path) -> None:
         plan=plan,
         train=train,
         test=test,
-        metrics=figures(test, answered, interval, threshold),
-        calibration=calibration_bins(answered, capped(test.remaining)),
+        measured=shipping.Measured(
+            metrics=figures(test, answered, interval, threshold),
+            calibration=calibration_bins(answered, capped(test.remaining)),
+            threshold=threshold,
+            parity=shipping.parity(model.predict(test.rows), answered, lambda answers: answers <= threshold),
+        ),
         interval=interval,
-        threshold=threshold,
         onnx=onnx,
-        parity=shipping.parity(model.predict(test.rows), answered, lambda answers: answers <= threshold),
     )
     shipping.ship(made, onnx, models, judged=(test.rows, test.remaining <= WARN_CYCLES))
 

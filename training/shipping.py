@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType
 
-from shared.contracts.model_card import Feature, Kind, Metric, ModelCard, Parity, ReferenceRow, RegimeTable
+from shared.contracts.model_card import (
+    CalibrationBin,
+    Feature,
+    Kind,
+    Metric,
+    ModelCard,
+    Parity,
+    ReferenceRow,
+    RegimeTable,
+)
 from shared.domain.features import VERSION, FeaturePlan
 from shared.onnx_model import OUTPUTS, load
 from shared.onnx_runtime import open_session
@@ -142,6 +151,15 @@ def reference_rows(model: bytes, rows: Matrix, kind: Kind) -> tuple[ReferenceRow
         )
         for index in picked
     )
+
+
+class Measured(TypedDict):
+    """What a card says of how good the model is."""
+
+    metrics: tuple[Metric, ...]
+    calibration: tuple[CalibrationBin, ...]
+    threshold: float
+    parity: Parity
 
 
 class Closing(TypedDict):

@@ -19,12 +19,10 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 
 from shared.contracts.model_card import (
-    CalibrationBin,
     DataSource,
     Metric,
     ModelCard,
     ModelInput,
-    Parity,
 )
 from shared.domain.features import FeaturePlan
 from shared.onnx_model import OnnxModel
@@ -163,11 +161,8 @@ def card(
     *,
     path: Path,
     rows: shipping.Matrix,
-    metrics: tuple[Metric, ...],
-    calibration: tuple[CalibrationBin, ...],
-    threshold: float,
+    measured: shipping.Measured,
     onnx: bytes,
-    parity: Parity,
 ) -> ModelCard:
     """Everything the card says beside the figures."""
     return ModelCard(
@@ -199,9 +194,6 @@ def card(
         ),
         split="10-fold stratified by fault; calibration comes from 3 folds inside each training part. The "
         "shipped model is fitted on all rows.",
-        metrics=metrics,
-        calibration=calibration,
-        threshold=threshold,
         threshold_rule=f"The lowest probability from which {SURE_RATIO:.0%} of named faults were right, on "
         "out-of-fold answers; below it no fault is named.",
         inputs=tuple(
@@ -209,9 +201,9 @@ def card(
         ),
         attributes=(),
         components=(),
-        parity=parity,
         reproduce="python -m training.steel_plates --data DIR   # DIR holds steel_plates_faults.csv",
         seed=SEED,
+        **measured,
         **shipping.closing(
             onnx,
             kind="quality",
@@ -238,15 +230,17 @@ def main(arguments: list[str] | None = None) -> None:
     made = card(
         path=path,
         rows=rows,
-        metrics=figures(labels, probabilities, threshold),
-        calibration=calibration_bins(probabilities.max(axis=1), right),
-        threshold=threshold,
-        onnx=onnx,
-        parity=shipping.parity(
-            model.predict_proba(rows),
-            shipping.outputs(onnx, rows, "quality"),
-            lambda answers: answers.argmax(axis=1),
+        measured=shipping.Measured(
+            metrics=figures(labels, probabilities, threshold),
+            calibration=calibration_bins(probabilities.max(axis=1), right),
+            threshold=threshold,
+            parity=shipping.parity(
+                model.predict_proba(rows),
+                shipping.outputs(onnx, rows, "quality"),
+                lambda answers: answers.argmax(axis=1),
+            ),
         ),
+        onnx=onnx,
     )
     shipping.ship(made, onnx, options.models, judged=(rows, np.ones(len(rows), dtype=bool)))
 
