@@ -95,7 +95,7 @@ def test_any_order_of_arrival_within_the_lateness_bound_gives_the_same_figures(
     in_order = World().fold([*renumbered(readings), *close(readings)])
     out_of_order = World().fold([*renumbered(shuffled), *close(readings)])
     assert out_of_order.state.late_count == 0
-    figures = ("oee", "minutes", "prediction", "gap")
+    figures = ("oee", "ledger", "minutes", "prediction", "gap")
     assert out_of_order.of(*figures) == in_order.of(*figures)
     assert out_of_order.state.fold.moving == in_order.state.fold.moving
 
