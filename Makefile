@@ -53,6 +53,12 @@ DATASET ?= $(MILLWRIGHT_DATA)/azure_pdm
 replay: setup
 	@$(RUN) python -m local replay $(DATASET) $(if $(LIMIT),--limit $(LIMIT)) $(if $(JSON),--json) $(if $(KEEP),--dir $(KEEP))
 
+# What follows from docs/cost.md and prices: the tables in docs/deploy.md and docs/scaling.md.
+.PHONY: sizes
+sizes: setup
+	$(RUN) python -m infra.bill --write
+	$(RUN) python -m infra.scale --write
+
 # What a security scanner says of the Bicep as prod deploys it, what another says of the workflows, and whether a
 # dependency has a known weakness. Needs the package index, and the advisories at pypi.org.
 .PHONY: scan

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench import alarms, cost, factories, fold, growth, pipeline, reference, report
 from bench.surroundings import load_average
+from infra import bill, scale
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench-results" / "bench.json"
@@ -140,6 +141,8 @@ def main() -> int:
     known: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if options.write_docs:
         DOCUMENT.write_text(report.embedded(DOCUMENT.read_text(), known))
+        bill.write()  # what follows from the figures stands on other pages
+        scale.write()
         return 0
     size = Size(seconds=options.seconds, machines=options.machines, due=options.due)
     results: dict[str, Any] = {}
