@@ -6,13 +6,14 @@ from uuid import uuid4
 
 from aiohttp import web
 
+from local.digital_twins.answers import Answer, Page
 from local.digital_twins.errors import ServiceError
 from local.digital_twins.jobs.jobs import Jobs
 from local.digital_twins.jobs.register import Kind
 from local.digital_twins.jsontypes import JsonObject, dump
 from local.digital_twins.patch import decommissioned
 from local.digital_twins.query.answer import PAGE_LIMIT, Position, charge, from_continuation
-from local.digital_twins.service import Answer, Page, TwinService
+from local.digital_twins.service import TwinService
 from local.digital_twins.trace import enter
 from local.digital_twins.wire import (
     KB,
@@ -191,36 +192,44 @@ class Routes:
 
     async def _get_relationship(self, request: web.Request) -> web.Response:
         match = request.match_info
-        return self._read(self._service.get_relationship(match["twin"], match["relationship"]))
+        return self._read(self._service.relationships.get(match["twin"], match["relationship"]))
 
     async def _put_relationship(self, request: web.Request) -> web.Response:
         match, body = request.match_info, await read_body(request)
         condition = request.headers.get("If-None-Match")
-        answer = self._service.put_relationship(match["twin"], match["relationship"], parsed(body), condition)
+        answer = self._service.relationships.put(
+            match["twin"], match["relationship"], parsed(body), condition
+        )
         self._count("creates", len(body))
         return raw_response(answer.body, answer.etag)
 
     async def _patch_relationship(self, request: web.Request) -> web.Response:
         match, body = request.match_info, await read_body(request)
         condition = request.headers.get("If-Match")
-        etag = self._service.patch_relationship(match["twin"], match["relationship"], parsed(body), condition)
+        etag = self._service.relationships.patch(
+            match["twin"], match["relationship"], parsed(body), condition
+        )
         self._count("patches", len(body))
         return web.Response(status=204, headers={"ETag": etag})
 
     async def _delete_relationship(self, request: web.Request) -> web.Response:
         match, condition = request.match_info, request.headers.get("If-Match")
-        self._service.delete_relationship(match["twin"], match["relationship"], condition)
+        self._service.relationships.delete(match["twin"], match["relationship"], condition)
         self._count("deletes", 0)
         return web.Response(status=204)
 
     async def _list_relationships(self, request: web.Request) -> web.Response:
         after = request.query.get("continuationToken", "")
         name = request.query.get("relationshipName")
-        return self._list(request, self._service.list_relationships(request.match_info["twin"], name, after))
+        return self._list(
+            request, self._service.relationships.list_outgoing(request.match_info["twin"], name, after)
+        )
 
     async def _list_incoming(self, request: web.Request) -> web.Response:
         after = request.query.get("continuationToken", "")
-        return self._list(request, self._service.list_incoming(request.match_info["twin"], after))
+        return self._list(
+            request, self._service.relationships.list_incoming(request.match_info["twin"], after)
+        )
 
     # Queries
 

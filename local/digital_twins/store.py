@@ -5,6 +5,7 @@ from pathlib import Path
 
 from local.digital_twins.catalog import Catalog
 from local.digital_twins.database import Database, Row, Value
+from local.digital_twins.errors import twin_not_found
 from local.digital_twins.interfaces import parse_interface
 from local.digital_twins.jsontypes import Json, JsonObject, dump, parse
 from local.digital_twins.tables import PropertyIndex, erase_edges, write_relationship, write_twin
@@ -69,6 +70,13 @@ class Store:
 
     def twin(self, twin_id: str) -> JsonObject | None:
         return self._document("SELECT document FROM twins WHERE id = ?", (twin_id,))
+
+    def existing_twin(self, twin_id: str) -> JsonObject:
+        """404 DigitalTwinNotFound otherwise."""
+        twin = self.twin(twin_id)
+        if twin is None:
+            raise twin_not_found(twin_id)
+        return twin
 
     def put_twin(
         self, twin_id: str, model_id: str, text: bytes, *, before: JsonObject | None, after: JsonObject

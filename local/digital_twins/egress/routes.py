@@ -84,6 +84,15 @@ class EventRoutes:
         now = instant(self._clock())
         self._store(Event(str(uuid4()), kind, self._host, subject, now, data(), child_of_current(), twin))
 
+    def tell_update(
+        self, twin: str, model: str, patch: Callable[[], Json], relationship: str | None = None
+    ) -> None:
+        """A twin or one of its relationships is not what it was; `patch` says how."""
+        kind: Kind = "Microsoft.DigitalTwins.Twin.Update"
+        if relationship is not None:
+            kind = "Microsoft.DigitalTwins.Relationship.Update"
+        self.tell(kind, twin, lambda: {"modelId": model, "patch": patch()}, relationship)
+
     def tell_telemetry(
         self, twin: str, component: str | None, data: Json, *, model: str, message_id: str, time: str | None
     ) -> None:

@@ -131,7 +131,7 @@ class _Import:
             case "Twins":
                 self._try(number, lambda: self._service.import_twin(value))
             case "Relationships":
-                self._try(number, lambda: self._service.import_relationship(value))
+                self._try(number, lambda: self._service.relationships.import_one(value))
 
     def _try(self, number: int, put: Callable[[], None]) -> None:
         try:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from local.digital_twins.errors import query_error
 from local.digital_twins.query import tree
-from local.digital_twins.query.conditions import Conditions, Kinds, conjuncts, normal
+from local.digital_twins.query.conditions import Conditions, Kinds
 from local.digital_twins.query.graph import graph_of, kind_of, staged
 from local.digital_twins.query.index import keys
+from local.digital_twins.query.normal import conjuncts, normal
 from local.digital_twins.query.parse import parse
 from local.digital_twins.query.scope import Collection, Field, Scope, refused
 from local.digital_twins.query.sql import Sql, joined

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from local.digital_twins.errors import query_error
 from local.digital_twins.query import tree
-from local.digital_twins.query.conditions import Conditions, Kinds, conjuncts, paths
+from local.digital_twins.query.conditions import Conditions, Kinds
+from local.digital_twins.query.normal import conjuncts, paths
 from local.digital_twins.query.scope import Collection, Kind, Scope, refused
 from local.digital_twins.query.sql import Parameter, Sql, joined, listed
 
