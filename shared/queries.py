@@ -216,18 +216,22 @@ async def oee(
 ) -> Page | None:
     """The shifts of a machine, line, area, site or enterprise that started in [begin, end).
 
-    None when there is no such scope. Each item says its `scope` and `level`.
+    None when there is no such scope. Each item says its `scope` and `level`. Whether the scope
+    exists is looked up only when nothing is found; a cursor belongs to one of the two containers.
     """
-    if await documents.get(SCOPES, scope, "status") is not None:
-        container = SCOPES
-    elif await machine(documents, scope) is not None:
-        container = MACHINES
-    else:
-        return None
     conditions: list[Condition] = [("type", "=", "oee"), ("start", ">=", begin), ("start", "<", end)]
-    page = await _page(
-        documents, container, conditions, paging, newest="start", partition=scope, shown=ScopeOee
-    )
+    page = Page([], None)
+    for container, known in ((SCOPES, "status"), (MACHINES, "twin")):
+        if paging.cursor is not None and await documents.get(container, scope, known) is None:
+            continue
+        page = await _page(
+            documents, container, conditions, paging, newest="start", partition=scope, shown=ScopeOee
+        )
+        if page.items or page.next_cursor is not None:
+            break
+    else:
+        if await documents.get(SCOPES, scope, "status") is None and await machine(documents, scope) is None:
+            return None
     items = [
         {
             **document,
