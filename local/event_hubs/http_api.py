@@ -42,7 +42,7 @@ class HttpApi:
         return app
 
     async def _create(self, request: web.Request) -> web.Response:
-        name, count, groups = _hub_request(await request.read())
+        name, count, groups = hub_request(await request.read())
         try:
             hub, new = self._store.create(name, count, groups)
         except HubConflict:
@@ -92,7 +92,7 @@ class HttpApi:
         await committed
 
 
-def _hub_request(data: bytes) -> tuple[str, int, list[str]]:
+def hub_request(data: bytes) -> tuple[str, int, list[str]]:
     try:
         parsed = json.loads(data)
     except ValueError as exc:

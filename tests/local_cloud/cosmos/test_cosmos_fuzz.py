@@ -31,6 +31,9 @@ DOCUMENT: JsonObject = {
 }  # fmt: skip
 PARAMETERS: JsonObject = {"@p": 1, "@q": ["a", {"k": None}], "@r": "x"}
 
+MANY = max(250, settings.default.max_examples)
+"""Of cases that take no request."""
+
 paths = st.sampled_from(
     ["c", "c.n", "c.x", "c.t", "c.tags", "c.deep.x", "c.none", "c.missing", 'c["yes"]', "c.tags[4].k", "s"]
 )
@@ -136,13 +139,13 @@ def results(program: Program, document: JsonObject) -> list[Json]:
     return [one for one in run(program, {"": document}) if not isinstance(one, Undefined)]
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=MANY, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(queries())
 def test_any_query_of_the_grammar_is_answered_or_refused(text: str) -> None:
     answered(text)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=MANY, deadline=None)
 @given(scraps)
 def test_any_text_as_a_query_is_answered_or_refused(text: str) -> None:
     answered(text)
@@ -280,7 +283,7 @@ def send(service: Any, verb: str, place: str, body: bytes, extra: dict[str, str]
         connection.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(verb=st.sampled_from(["GET", "POST", "PUT", "PATCH"]), place=places, body=bodies, extra=headers)
 def test_any_body_and_headers_get_an_answer_and_never_a_failure(
     service: Any, target: ContainerProxy, verb: str, place: str, body: bytes, extra: dict[str, str]
