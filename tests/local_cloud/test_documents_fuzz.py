@@ -80,7 +80,8 @@ def test_an_event_with_what_it_needs_is_taken_and_turned_into_either_schema(more
 SUBSCRIPTION = [
     "properties", "destination", "endpointType", "endpointUrl", "filter", "includedEventTypes",
     "subjectBeginsWith", "isSubjectCaseSensitive", "advancedFilters", "operatorType", "key", "values",
-    "retryPolicy", "maxEventsPerBatch", "maxDeliveryAttempts", "eventTimeToLiveInMinutes", "deadLetterDestination", "eventDeliverySchema",
+    "retryPolicy", "maxEventsPerBatch", "maxDeliveryAttempts",
+    "eventTimeToLiveInMinutes", "deadLetterDestination", "eventDeliverySchema",
     "inputSchemaMapping", "sourceField", "defaultValue", "eventType", "dataVersion", "inputSchema",
 ]  # fmt: skip
 
@@ -103,7 +104,8 @@ def test_any_mapping_is_one_or_refused(properties: dict[str, Any]) -> None:
 
 ENROLLMENT = [
     "registrationId", "enrollmentGroupId", "attestation", "type", "symmetricKey", "primaryKey",
-    "secondaryKey", "x509", "clientCertificates", "signingCertificates", "primary", "certificate", "deviceId", "initialTwin",
+    "secondaryKey", "x509", "clientCertificates", "signingCertificates", "primary", "certificate",
+    "deviceId", "initialTwin",
     "tags", "properties", "desired", "provisioningStatus", "reprovisionPolicy", "updateHubAssignment",
     "migrateDeviceData", "allocationPolicy", "capabilities", "iotEdge", "etag",
 ]  # fmt: skip
