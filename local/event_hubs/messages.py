@@ -42,11 +42,24 @@ def encode_message(
     aware datetime (a timestamp), or any type of `local.event_hubs.amqp.types`. Annotation names become
     symbols. KeyError for an unknown property, TypeError for a value that AMQP has no type for.
     """
+    return (
+        annotations_section(annotations) + properties_sections(properties, application_properties)
+        + data_section(body)
+    )  # fmt: skip
+
+
+def annotations_section(annotations: Mapping[str, object] | None) -> bytes:
+    """In the given order; nothing without any."""
+    if not annotations:
+        return b""
+    return _section(m.MESSAGE_ANNOTATIONS, {t.Symbol(k): _value(v) for k, v in annotations.items()})
+
+
+def properties_sections(
+    properties: Mapping[str, object] | None, application_properties: Mapping[str, object] | None
+) -> bytes:
+    """The sections between the annotations and the body, those that are needed."""
     parts: list[bytes] = []
-    if annotations:
-        parts.append(
-            _section(m.MESSAGE_ANNOTATIONS, {t.Symbol(k): _value(v) for k, v in annotations.items()})
-        )
     if properties:
         fields: list[t.Value] = [None] * len(PROPERTY_NAMES)
         for name, value in properties.items():
@@ -58,8 +71,11 @@ def encode_message(
         parts.append(
             _section(m.APPLICATION_PROPERTIES, {k: _value(v) for k, v in application_properties.items()})
         )
-    parts.append(_section(m.DATA, body))
     return b"".join(parts)
+
+
+def data_section(body: bytes) -> bytes:
+    return _section(m.DATA, body)
 
 
 def _section(code: int, value: t.Value) -> bytes:
