@@ -413,6 +413,7 @@ module alerts 'modules/alerts.bicep' = {
     digitalTwinsId: digitalTwins.outputs.id
     iotHubId: iotHub.outputs.id
     eventGridTopicId: eventGrid.outputs.id
+    lifeCycleTopicId: iotHub.outputs.systemTopicId
   }
 }
 

@@ -12,6 +12,7 @@ param cosmosId string
 param digitalTwinsId string
 param iotHubId string
 param eventGridTopicId string
+param lifeCycleTopicId string
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: actionGroupName
@@ -151,6 +152,19 @@ var metrics = [
     dimensions: []
   }
   {
+    name: 'devices-throttled'
+    severity: 2
+    scope: iotHubId
+    namespace: 'Microsoft.Devices/IotHubs'
+    metric: 'd2c.telemetry.ingress.sendThrottle'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 10
+    window: 'PT15M'
+    description: 'IoT Hub slows devices down: its units are too few.'
+    dimensions: []
+  }
+  {
     name: 'event-hubs-throttled'
     severity: 2
     scope: eventHubsId
@@ -234,6 +248,19 @@ var metrics = [
     threshold: 0
     window: 'PT5M'
     description: 'An event was not taken for a day: somebody was not notified.'
+    dimensions: []
+  }
+  {
+    name: 'device-dead-letters'
+    severity: 3
+    scope: lifeCycleTopicId
+    namespace: 'Microsoft.EventGrid/systemTopics'
+    metric: 'DeadLetteredCount'
+    aggregation: 'Total'
+    operator: 'GreaterThan'
+    threshold: 0
+    window: 'PT5M'
+    description: 'Nobody took for a day that a device was made, deleted, connected or lost.'
     dimensions: []
   }
 ]

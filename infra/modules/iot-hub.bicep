@@ -157,4 +157,5 @@ resource lifeCycleDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-
 output id string = hub.id
 output name string = hub.name
 output hostName string = hub.properties.hostName
+output systemTopicId string = lifeCycle.id
 output systemTopic string = lifeCycle.name

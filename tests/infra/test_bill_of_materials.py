@@ -99,3 +99,83 @@ def test_every_alert_says_what_it_means_and_the_runbook_what_to_do() -> None:
     assert len(names) == text.count("    description: '")
     runbook = (INFRA.parent / "docs" / "operations.md").read_text()
     assert [name for name in names if f"`{name}`" not in runbook] == []
+
+
+EDGES = {
+    # what devices send, and what comes of it
+    "iotHub": {"eventHubs": {"hostName", "telemetry"}},
+    "digitalTwins": {"eventHubs": {"hostName", "twinChanges"}},
+    "eventHubs": {"archive": {"id"}},
+    "provisioning": {"iotHub": {"hostName"}},
+    "functionApp": {
+        "eventHubs": {"hostName", "telemetry"},
+        "cosmos": {"endpoint", "database"},
+        "digitalTwins": {"url"},
+        "eventGrid": {"endpoint"},
+        "keyVault": {"uri"},
+        "hostStorage": {"blobEndpoint"},
+        "iotHub": {"hostName"},
+        "network": {"appSubnetId"},
+    },
+    "alerts": {
+        "iotHub": {"id", "systemTopicId"},
+        "eventHubs": {"id"},
+        "cosmos": {"id"},
+        "digitalTwins": {"id"},
+        "eventGrid": {"id"},
+    },
+}
+"""Module of main.bicep -> module -> the outputs of it that it takes."""
+ACTS_AS = {
+    "iotHub": {"devices", "archive"},
+    "digitalTwins": {"twins"},
+    "eventHubs": {"archive"},
+    "eventGrid": {"archive"},
+    "provisioning": {"provisioning"},
+    "functionApp": {"app"},
+}
+"""Module -> the identities that it acts as."""
+
+
+def walked() -> dict[str, str]:
+    """Symbol -> body of each module of main.bicep."""
+    return {one.symbol: one.body for one in declared(INFRA / "main.bicep") if one.kind == "module"}
+
+
+@pytest.mark.parametrize("symbol", EDGES)
+def test_each_module_is_tied_to_those_that_the_design_ties_it_to(symbol: str) -> None:
+    body = walked()[symbol]
+    for other, outputs in EDGES[symbol].items():
+        assert outputs <= set(re.findall(rf"\b{other}!?\.outputs\.(\w+)", body)), (symbol, other)
+
+
+@pytest.mark.parametrize("symbol", ACTS_AS)
+def test_each_service_acts_as_its_own_identity_and_no_other(symbol: str) -> None:
+    assert set(re.findall(r"identities\.outputs\.(\w+)", walked()[symbol])) == ACTS_AS[symbol]
+
+
+def test_every_output_that_is_asked_for_is_one_that_its_module_has() -> None:
+    text = (INFRA / "main.bicep").read_text()
+    files = {one.symbol: one.of for one in declared(INFRA / "main.bicep") if one.kind == "module"}
+    asked = set(re.findall(r"\b(\w+)!?\.outputs\.(\w+)", text))
+    assert len(asked) > 30
+    for symbol, output in asked:
+        assert re.search(rf"^output {output} ", (INFRA / files[symbol]).read_text(), re.MULTILINE)
+
+
+def test_everything_that_makes_something_is_told_where_to_log_and_what_it_belongs_to() -> None:
+    for one in declared(INFRA / "main.bicep"):
+        if one.kind == "module" and "roles.bicep" not in one.of:
+            takes = set(re.findall(r"^param (\w+)", (INFRA / one.of).read_text(), re.MULTILINE))
+            given = set(re.findall(r"^ +(\w+): ", one.body, re.MULTILINE))
+            for param in takes & {"workspaceId", "tags", "lock", "privateNetworking", "zoneRedundant"}:
+                assert param in given, (one.symbol, param)
+            assert "tags" in takes or one.of == "modules/budget.bicep"  # a budget takes none
+
+
+def test_names_are_an_abbreviation_and_the_environments_token() -> None:
+    """But for what Azure names by a guid, and what a resource group holds once."""
+    for symbol, body in walked().items():
+        for name in re.findall(r"^    (?:name|\w+Name): '(.*)'$", body, re.MULTILINE):
+            if "abbreviations." in name:
+                assert name.endswith(("${token}", "${environmentName}")), (symbol, name)
