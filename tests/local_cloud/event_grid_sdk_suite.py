@@ -2,7 +2,7 @@
 
     pip download --no-deps --no-binary azure-eventgrid azure-eventgrid==4.22.1
     tar xzf azure_eventgrid-4.22.1.tar.gz
-    pip install --target extra cloudevents
+    pip install --target extra "cloudevents<2"
     PYTHONPATH=extra python -m tests.local_cloud.event_grid_sdk_suite azure_eventgrid-4.22.1 [FILE ...]
 
 The tests ship in the package's source. Microsoft's test tools, which hand them topics and credentials and
