@@ -247,7 +247,7 @@ class Simulation:
         rollups = ScopeRelay(documents, app.specs, clock=clock, sleep=self._sleep)
         # As functions/relays.py has them.
         self._feeds = [
-            _Feed("relay_twins", _feed(machines, 300), 1, twins, "twins"),
+            _Feed("relay_twins", _feed(machines, 1_000), 1, twins, "twins"),
             _Feed("relay_events", _feed(machines, 1_000), 1, events, "events"),
             _Feed("relay_scopes", _feed(machines, 1_000), 5, rollups, "roll-ups"),
             _Feed("relay_scope_twins", _feed(scopes, 300), 5, scope_twins, "roll-ups"),

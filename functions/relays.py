@@ -47,7 +47,7 @@ def _relay(prefix: str, *, poll_ms: int, at_most: int, container: str = "machine
 
 
 @bp.function_name("relay_twins")
-@_relay("twins-", poll_ms=1_000, at_most=300)
+@_relay("twins-", poll_ms=1_000, at_most=1_000)
 async def relay_twins(documents: func.DocumentList, context: func.Context) -> None:
     """Digital Twins shows what was committed."""
     await _deliver("twins", (await app()).relay_twins, documents, context)

@@ -125,8 +125,8 @@ class Twins(Protocol):
 
     async def get(self, twin_id: str) -> Document | None: ...
 
-    async def create(self, twin_id: str, twin: Document) -> None:
-        """Make a twin; one that exists is left alone."""
+    async def create(self, twin_id: str, twin: Document) -> bool:
+        """Make a twin; one that exists is left alone. Whether it was made."""
         ...
 
     async def delete(self, twin_id: str) -> None:

@@ -58,10 +58,12 @@ class MemoryTwins:
         self.get_count += 1
         return copy.deepcopy(self.twins.get(twin_id))
 
-    async def create(self, twin_id: str, twin: Document) -> None:
+    async def create(self, twin_id: str, twin: Document) -> bool:
         self._check(twin_id)
-        if twin_id not in self.twins:
-            self.twins[twin_id] = {"$dtId": twin_id, **copy.deepcopy(twin), "$etag": self._etag()}
+        if twin_id in self.twins:
+            return False
+        self.twins[twin_id] = {"$dtId": twin_id, **copy.deepcopy(twin), "$etag": self._etag()}
+        return True
 
     async def delete(self, twin_id: str) -> None:
         self._check(twin_id)

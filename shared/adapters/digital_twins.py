@@ -70,14 +70,15 @@ class AzureTwins(Closing):
                     return None
                 raise
 
-    async def create(self, twin_id: str, twin: Document) -> None:
+    async def create(self, twin_id: str, twin: Document) -> bool:
         with translated(f"twin {twin_id}"):
             try:
                 await self._client.upsert_digital_twin(
                     twin_id, twin, match_condition=MatchConditions.IfMissing
                 )
             except ResourceExistsError:
-                return
+                return False
+        return True
 
     async def delete(self, twin_id: str) -> None:
         with translated(f"twin {twin_id}"), suppress(ResourceNotFoundError):

@@ -89,10 +89,14 @@ class TwinRelay:
         by_twin: dict[str, list[Projection]] = {}
         for projected in newest.values():
             by_twin.setdefault(projected.twin_id, []).append(projected)
-        if by_twin:
-            with continued("show", origins(documents), {"millwright.twins": len(by_twin)}):
-                await self._all(iter(by_twin.values()))
-        await self._work_orders(documents)
+        if not by_twin and not any(document.get("type") == "workorder" for document in documents):
+            return
+        with continued("show", origins(documents), {"millwright.twins": len(by_twin)}):
+            shown = self._all(iter(by_twin.values()))
+            outcomes = await asyncio.gather(shown, self._work_orders(documents), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     async def differences(self, document: Document) -> list[str] | None:
         """Properties, by pointer, in which the service's twin differs from its document, whatever

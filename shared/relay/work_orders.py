@@ -1,5 +1,6 @@
 """Open work orders as twins: a query goes from a machine and its neighbours to the work that waits there."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -28,7 +29,7 @@ def twin_id(order_id: str) -> str:
 class WorkOrderTwins:
     """Makes a twin of each work order that is open, and retires it once the work is done or cancelled.
 
-    Orders change seldom: every step asks first what there is, and so may be repeated.
+    Every step may be repeated: what a crash left half made is completed when the batch comes again.
     """
 
     def __init__(self, twins: Twins, documents: Documents) -> None:
@@ -36,15 +37,28 @@ class WorkOrderTwins:
         self._documents = documents
 
     async def __call__(self, documents: Sequence[Document]) -> None:
-        """Settle the work orders among changed documents. Raises Unavailable: the batch then comes again."""
+        """Settle the work orders among changed documents, all at once.
+
+        Raises Unavailable once those under way have ended: the batch then comes again.
+        """
+        newest: dict[str, Document] = {}
         for document in documents:
             if document.get("type") == "workorder":
-                try:
-                    await self._settle(document)
-                except Refused as exc:
-                    order_id = document["workOrderId"]
-                    log.warning("work order %s has no twin: %s", order_id, exc)
-                    await record(self._documents, CHANNEL, subject=order_id, item=order_id, detail=str(exc))
+                before = newest.get(document["workOrderId"])
+                if before is None or document["version"] >= before["version"]:
+                    newest[document["workOrderId"]] = document
+        outcomes = await asyncio.gather(*map(self._one, newest.values()), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    async def _one(self, document: Document) -> None:
+        try:
+            await self._settle(document)
+        except Refused as exc:
+            order_id = document["workOrderId"]
+            log.warning("work order %s has no twin: %s", order_id, exc)
+            await record(self._documents, CHANNEL, subject=order_id, item=order_id, detail=str(exc))
 
     async def _settle(self, document: Document) -> None:
         """1. Make twin and document agree. 2. Read the document again: an old worker may have
@@ -64,21 +78,21 @@ class WorkOrderTwins:
     async def _show(self, document: Document) -> None:
         name = twin_id(document["workOrderId"])
         wanted = {part: document[part] for part in SHOWN}
+        if await self._twins.create(name, {"$metadata": {"$model": MODEL}, **wanted}):
+            await self._twins.relate(name, ASSIGNED_TO, document["machineId"])
+            return
         twin = await self._twins.get(name)
         if twin is None:
-            await self._twins.create(name, {"$metadata": {"$model": MODEL}, **wanted})
-        else:
-            patch = [
-                {"op": "add", "path": f"/{part}", "value": value}
-                for part, value in wanted.items()
-                if twin.get(part) != value
-            ]
-            if patch:
-                await self._twins.patch(name, patch, etag=twin["$etag"])
+            raise Conflict(f"twin {name} was retired meanwhile")
+        patch = [
+            {"op": "add", "path": f"/{part}", "value": value}
+            for part, value in wanted.items()
+            if twin.get(part) != value
+        ]
+        if patch:
+            await self._twins.patch(name, patch, etag=twin["$etag"])
         if not await self._twins.targets(name, ASSIGNED_TO):
             await self._twins.relate(name, ASSIGNED_TO, document["machineId"])
 
     async def _retire(self, document: Document) -> None:
-        name = twin_id(document["workOrderId"])
-        if await self._twins.get(name) is not None:
-            await self._twins.delete(name)
+        await self._twins.delete(twin_id(document["workOrderId"]))
