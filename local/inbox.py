@@ -44,6 +44,7 @@ class Inbox:
             "NOTIFY_WEBHOOK_URL": self.url,
             "NOTIFY_WEBHOOK_SECRET": self.secret,
             "NOTIFY_TEAMS_URL": f"{self.url}teams",
+            "NOTIFY_TEAMS_MX_URL": f"{self.url}teams",
             "NOTIFY_SMTP_URL": self.mail_url,
         }
 

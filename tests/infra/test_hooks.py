@@ -58,7 +58,7 @@ def test_the_shell_scripts_are_posix_and_have_a_twin_for_windows(script: Path) -
         assert twin.count(opens) == twin.count(closes)
     # Windows PowerShell goes on after a program that failed: what follows one must look at its result.
     for line, after in zip(twin.splitlines(), [*twin.splitlines()[1:], ""], strict=True):
-        if re.match(r"(\$\w+ = )?(uv|azd) ", line):
+        if re.match(r" *(\$\w+ = )?(uv|azd) ", line):
             assert "$LASTEXITCODE" in after, line
 
 

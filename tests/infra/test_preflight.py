@@ -237,6 +237,8 @@ def test_the_hook_keeps_token_month_and_registration_only_after_the_checks(hook:
         f"azd env set MILLWRIGHT_BUDGET_START {month}",
         "azd env set MILLWRIGHT_API_CLIENT_ID 22222222-2222-2222-2222-222222222222",
     ]
+    ran, asked = hook("preprovision.sh", well())
+    assert not [line for line in asked if "MILLWRIGHT_BUDGET_START" in line]
     ran, asked = hook("preprovision.sh", {**well(), "role assignment list": []})
     assert ran.returncode == 1
     assert not [line for line in asked if line.startswith(("azd ", "ad "))]
