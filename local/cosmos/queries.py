@@ -8,7 +8,12 @@ from sqlite3 import Connection
 from local.cosmos import charges
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
-from local.cosmos.errors import CROSS_PARTITION_QUERY_NOT_SERVABLE, bad_request, cross_partition_disabled
+from local.cosmos.errors import (
+    CROSS_PARTITION_QUERY_NOT_SERVABLE,
+    bad_request,
+    cross_partition_disabled,
+    not_implemented,
+)
 from local.cosmos.feeds import query_parameters
 from local.cosmos.json_types import Json, JsonObject, dump, parse_object
 from local.cosmos.query import engine, metrics, plan
@@ -79,6 +84,8 @@ class Queries:
     async def _page(
         self, call: Call, container: Container, scope: Scope, query: Query, parameters: JsonObject
     ) -> Reply:
+        if plan.counts_distinct(query):
+            raise not_implemented("aggregates over distinct rows, SELECT COUNT(1) FROM (SELECT DISTINCT ...)")
         limit = call.page_size(DEFAULT_PAGE)
         with self._reader() as connection:
             started = time.perf_counter()

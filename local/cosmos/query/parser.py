@@ -3,18 +3,20 @@
 # lark's classes are generic over types that it leaves unknown:
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import re
 from functools import lru_cache
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
 
-from local.cosmos.errors import CosmosError
+from local.cosmos.errors import CosmosError, not_implemented
 from local.cosmos.query.build import Build
 from local.cosmos.query.failures import SEMANTIC, query_error, syntax_error
 from local.cosmos.query.grammar import GRAMMAR, KEYWORDS
 from local.cosmos.query.tree import Query, Span
 
 MAX_QUERY_CHARACTERS = 512 * 1024
+_RANKED = re.compile(r"\bORDER\s+BY\s+RANK\s*$", re.IGNORECASE)
 
 
 def _keyword(token: Token) -> Token:
@@ -43,6 +45,8 @@ def parse(text: str) -> Query:
         return Build().transform(_PARSER.parse(text))
     except UnexpectedToken as exc:
         token = exc.token
+        if _RANKED.search(text[: token.start_pos or 0]):
+            raise not_implemented("ORDER BY RANK (full-text and hybrid search)") from exc
         end = len(text)
         at = Span(end, end) if token.type == "$END" else Span(token.start_pos or 0, token.end_pos or 0)
         raise syntax_error(str(token.value), at) from exc

@@ -22,10 +22,22 @@ def needs_client(query: Query) -> bool:
     )
 
 
+def counts_distinct(query: Query) -> bool:
+    """An aggregate over all distinct rows: `SELECT COUNT(1) FROM (SELECT DISTINCT c.pk FROM c)`.
+
+    The one derived table that stands for the whole container instead of for one document. The SDKs of other
+    languages merge it; azure-cosmos for Python can not.
+    """
+    derived = query.sources[0].derived if query.sources else None
+    return derived is not None and derived.distinct and bool(projected(query))
+
+
 def unmergeable(query: Query) -> bool:
-    """Whether azure-cosmos 4.17.1 can not merge it: GROUP BY, several aggregates, aggregates beside VALUE."""
+    """Whether azure-cosmos 4.17.1 can not merge it: GROUP BY, several aggregates, aggregates beside VALUE or
+    over distinct rows."""
     found = projected(query)
-    return bool(query.group_by) or len(found) > 1 or (bool(found) and query.value is not found[0])
+    beside = bool(found) and query.value is not found[0]
+    return bool(query.group_by) or len(found) > 1 or beside or counts_distinct(query)
 
 
 def _features(query: Query) -> list[str]:
@@ -40,6 +52,8 @@ def _features(query: Query) -> list[str]:
         features.append("MultipleAggregates")
     if any(call.name == "COUNTIF" for call in found):
         features.append("CountIf")
+    if counts_distinct(query):
+        features.append("DCount")
     if query.distinct:
         features.append("Distinct")
     if query.order_by:

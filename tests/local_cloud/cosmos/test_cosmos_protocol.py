@@ -127,6 +127,30 @@ def test_scripts_are_kept_and_what_would_run_them_says_that_it_is_not_offered(co
         container.read_item("1", "a")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT TOP 2 * FROM c ORDER BY RANK FullTextScore(c.text, 'red')",
+        "SELECT * FROM c ORDER BY RANK RRF(FullTextScore(c.t, 'a'), VectorDistance(c.v, [1, 2]))",
+        "SELECT TOP 2 c.id FROM c ORDER BY VectorDistance(c.v, [1, 2])",
+        "SELECT * FROM c WHERE FullTextContains(c.text, 'red')",
+        "SELECT * FROM c WHERE ST_INTERSECTS(c.place, {'type': 'Point', 'coordinates': [1, 1]})",
+        "SELECT VALUE COUNT(1) FROM (SELECT DISTINCT c.n FROM c)",
+    ],
+)
+def test_what_the_query_language_does_not_offer_here_says_so(container: Any, text: str) -> None:
+    with pytest.raises(CosmosHttpResponseError, match="does not offer") as refused:
+        list(container.query_items(text, partition_key="a"))
+    assert refused.value.status_code == 501
+
+
+def test_distinct_rows_are_counted_by_no_python_client(container: Any) -> None:
+    text = "SELECT VALUE COUNT(1) FROM (SELECT DISTINCT c.n FROM c)"
+    with pytest.raises(CosmosHttpResponseError, match="contained DCount") as refused:
+        list(container.query_items(text, enable_cross_partition_query=True))
+    assert refused.value.status_code == 400
+
+
 def test_all_versions_mode_must_be_enabled_on_the_container(container: Any) -> None:
     with pytest.raises(CosmosHttpResponseError, match="must be enabled") as refused:
         list(container.query_items_change_feed(mode="AllVersionsAndDeletes"))
