@@ -9,6 +9,7 @@ import sys
 
 from infra.bill import EVERY_S, INSTANCE_GB, READINGS, USED
 from infra.sizing import DAY_S, MONTH_S, ROOT, Figures, embedded, messages_per_day, prices
+from shared.domain.showing import SHOW_EVERY_MS
 from shared.relay.reconcile import AT_MOST as RECONCILED
 
 PAGE = ROOT / "docs" / "scaling.md"
@@ -24,8 +25,9 @@ TICKED_A_CALL = 1_000
 DUE_EVERY_S = 5
 """shared/due.py and MILLWRIGHT_DUE_SCHEDULE; the tests hold these to the code."""
 STATE_BYTES = 16_384
-SLOWER = 120 / 10
-"""Measurements shown on twins every two minutes instead of every ten seconds."""
+SHOWN_S = SHOW_EVERY_MS / 1000
+SLOWER = 120 / SHOWN_S
+"""What drifts, shown on twins every two minutes instead."""
 
 
 def load() -> dict[str, float]:
@@ -117,9 +119,9 @@ def stages() -> list[tuple[str, str, str]]:
         (
             "Digital Twins",
             f"{patches:,.0f} patches/s / {PATCHES_PER_S:,} an instance",
-            f"**the narrowest place.** {math.ceil(patches / PATCHES_PER_S)} instances (sites are "
+            f"**the dearest place.** {math.ceil(patches / PATCHES_PER_S)} instances (sites are "
             "independent graphs), or "
-            f"measurements every 2 min instead of every 10 s: about {slow:,.0f}/s. State, alarms and "
+            f"what drifts shown every 2 min instead of every {SHOWN_S:.0f} s: about {slow:,.0f}/s. State, alarms and "
             "band are shown at once "
             "either way",
         ),
@@ -197,7 +199,7 @@ def dollars() -> str:
         f"{MACHINES * figures.dollars['Cosmos DB']:,.0f}); instances {busy:,.0f}; Digital Twins "
         f"{operations:,.0f} for operations "
         f"and {routed:,.0f} for routed messages, about {twins / SLOWER:,.0f} together with "
-        "measurements every 2 min. The twins "
+        "drift shown every 2 min. The twins "
         "decide the bill: set their pace first."
     )
 
