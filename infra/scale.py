@@ -120,10 +120,8 @@ def stages() -> list[tuple[str, str, str]]:
             "Digital Twins",
             f"{patches:,.0f} patches/s / {PATCHES_PER_S:,} an instance",
             f"**the dearest place.** {math.ceil(patches / PATCHES_PER_S)} instances (sites are "
-            "independent graphs), or "
-            f"what drifts shown every 2 min instead of every {SHOWN_S:.0f} s: about {slow:,.0f}/s. State, alarms and "
-            "band are shown at once "
-            "either way",
+            f"independent graphs), or what drifts shown every 2 min instead of every {SHOWN_S:.0f} s: "
+            f"about {slow:,.0f}/s. State, alarms and band are shown at once either way",
         ),
         (
             "Event Grid",
