@@ -1,4 +1,4 @@
-"""What a site's description says about its roll-ups: the scopes above a line, their limits, whose OEE it is."""
+"""What a site's description says about its roll-ups: scopes above a line, their limits, whose OEE it is."""
 
 from dataclasses import dataclass
 
