@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from urllib.parse import quote
 from azure.eventhub.aio import EventHubConsumerClient
 from azure.iot.device.aio import IoTHubDeviceClient
 from azure.iot.hub import IoTHubRegistryManager
+
+from local.iot_hub.device_port import back_end_port, device_port
 
 EVENTS = "MILLWRIGHT_IOT_HUB_EVENTS"
 
@@ -78,6 +80,20 @@ class Plant:
         url = f"https://localhost:{self.hub.ports['https']}/_local/meter"
         with urllib.request.urlopen(url, context=self.client_tls()) as answer:
             return json.load(answer)
+
+
+@contextlib.contextmanager
+def plant_with_web_sockets(launch: Callable[..., Any]) -> Iterator[Plant]:
+    """A hub and its Event Hub; the SDKs' clients find the hub's ports, those of web sockets too."""
+    event_hubs = launch("event-hubs")
+    hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 1)})
+    web_sockets = hub.ports["https"]
+    with (
+        Plant(hub, event_hubs) as plant,
+        device_port(hub.ports["mqtt"], web_sockets),
+        back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
+    ):
+        yield plant
 
 
 class Reader:

@@ -14,8 +14,7 @@ from azure.iot.device.common import transport_exceptions
 from azure.iot.device.exceptions import ClientError, NoConnectionError
 from azure.iot.hub.models import CloudToDeviceMethod, Twin, TwinProperties
 
-from local.iot_hub.device_port import back_end_port, device_port
-from tests.local_cloud.iot_hub_clients import EVENTS, Plant, make_hub
+from tests.local_cloud.iot_hub_clients import Plant, plant_with_web_sockets
 from tests.local_cloud.iot_hub_sdk_clients import VARIANTS, Client, connected
 
 pytestmark = [
@@ -30,14 +29,7 @@ WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
-    event_hubs = launch("event-hubs")
-    hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 1)})
-    web_sockets = hub.ports["https"]
-    with (
-        Plant(hub, event_hubs) as plant,
-        device_port(hub.ports["mqtt"], web_sockets),
-        back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
-    ):
+    with plant_with_web_sockets(launch) as plant:
         yield plant
 
 

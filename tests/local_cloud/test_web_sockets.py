@@ -13,9 +13,8 @@ from azure.eventhub import EventData, TransportType
 from azure.eventhub.aio import EventHubProducerClient
 from azure.iot.hub import IoTHubRegistryManager
 
-from local.iot_hub.device_port import back_end_port, device_port
 from tests.local_cloud.event_hubs_driver import BRISK, Namespace, consumer, eventually
-from tests.local_cloud.iot_hub_clients import EVENTS, Plant, connect_packet, key_of, make_hub, sas
+from tests.local_cloud.iot_hub_clients import Plant, connect_packet, key_of, plant_with_web_sockets, sas
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLSv1_2:DeprecationWarning"),
@@ -29,14 +28,7 @@ ENDS = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERR
 
 @pytest.fixture(scope="module")
 def plant(launch: Callable[..., Any]) -> Iterator[Plant]:
-    event_hubs = launch("event-hubs")
-    hub = launch("iot-hub", environment={EVENTS: make_hub(event_hubs, "telemetry", 1)})
-    web_sockets = hub.ports["https"]
-    with (
-        Plant(hub, event_hubs) as plant,
-        device_port(hub.ports["mqtt"], web_sockets),
-        back_end_port(hub.ports["amqps"], plant.ca, web_sockets),
-    ):
+    with plant_with_web_sockets(launch) as plant:
         yield plant
 
 
