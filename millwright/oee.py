@@ -71,6 +71,88 @@ def explain(
         raise typer.Exit(PROBLEMS)
 
 
+@app.command()
+def stops(
+    machine: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this machine's.", show_default=False)
+    ] = None,
+    line: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this line's.", show_default=False)
+    ] = None,
+    unclassified: Annotated[
+        bool, typer.Option("--unclassified", help="Only those without a reason, wholly or in part.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=1, max=200, help="At most so many, the newest.")] = 50,
+    local: Annotated[
+        Path | None,
+        typer.Option(
+            "--local",
+            metavar="DIR",
+            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
+    ] = False,
+) -> None:
+    """List stops, the newest first, with what operators say of them.
+
+    Operators classify, split and merge them over HTTP, signed in: POST /api/stops/ID/classify.
+    """
+    state = "unclassified" if unclassified else "all"
+    asked = {"state": state, "machine": machine, "line": line, "limit": count}
+    found = _stops(local, {name: value for name, value in asked.items() if value is not None})
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    rows: list[tuple[Any, ...]] = []
+    for one in found:
+        said = one["parts"] or [one]
+        for part in said:
+            ended = part["endedAt"]
+            ms = None if ended is None else _instant(ended) - _instant(part["startedAt"])
+            rows.append(
+                (
+                    one["stopId"],
+                    part["startedAt"][:19],
+                    "lasts" if ms is None else _clock(ms),
+                    part["category"],
+                    part["reason"] or "none",
+                    part.get("who") or "",
+                )
+            )
+    _table("Stops", ("stop", "from (UTC)", "time", "category", "reason", "said by"), rows)
+    if not rows:
+        output.print("There are none.")
+
+
+def _instant(text: str) -> int:
+    from shared.instants import instant  # noqa: PLC0415
+
+    return instant(text)
+
+
+def _stops(local: Path | None, asked: Json) -> list[Json]:
+    from millwright.connect import NotConfigured, azure_target, connected, local_target  # noqa: PLC0415
+    from shared import queries  # noqa: PLC0415
+    from shared.contracts import http  # noqa: PLC0415
+    from shared.contracts.documents import names  # noqa: PLC0415
+    from shared.ports import Refused, Unavailable  # noqa: PLC0415
+
+    async def read(target: Any) -> list[Json]:
+        wanted = http.StopsAsked.model_validate(asked)
+        async with connected(target) as there:
+            page = await queries.all_stops(there.documents, queries.Paging(wanted.limit), wanted)
+        return [{name: one[name] for name in names(http.Stop) if name in one} for one in page.items]
+
+    try:
+        return asyncio.run(read(azure_target() if local is None else local_target(local)))
+    except (NotConfigured, Unavailable, Refused) as exc:
+        trouble(str(exc))
+        raise typer.Exit(FAILED) from exc
+
+
 def _found(scope: str, shift: str, local: Path | None) -> Json:
     # The SDKs take a second to load.
     from millwright.connect import NotConfigured, azure_target, local_target  # noqa: PLC0415

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from shared.domain.accounting import settle_pending, spent_on
 from shared.domain.effects import StopEnded, StopStarted
+from shared.domain.ledger import close_interval
 from shared.domain.packml import PackMLState, TimeCategory
 from shared.domain.state import Held, Part
 from shared.domain.stop_records import StopPart
@@ -65,7 +66,7 @@ def take_over(turn: Turn, held: Held, part: Part) -> None:
         return
     if spent is TimeCategory.PRODUCTION:
         _end(turn, held.at)
-    elif part.state is not PackMLState.UNDEFINED:
+    elif part.state is not PackMLState.UNDEFINED or spent is not TimeCategory.UNKNOWN:
         if fold.stop_id is None:
             n = turn.number()
             fold.stop_id = f"{turn.state.machine_id}:{n}"
@@ -76,6 +77,7 @@ def take_over(turn: Turn, held: Held, part: Part) -> None:
 
 
 def _end(turn: Turn, at: int) -> None:
+    """Production resumes. Another stop in the same instant is another one, and another failure."""
     fold = turn.state.fold
     if fold.stop_id is None:
         return
@@ -102,3 +104,7 @@ def _end(turn: Turn, at: int) -> None:
     )
     fold.stop_id = None
     fold.producing_at = at
+    page = turn.page
+    if page is not None:
+        close_interval(turn.spec, page, at)
+    fold.failing = False

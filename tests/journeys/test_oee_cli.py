@@ -66,3 +66,12 @@ def test_the_explanation_as_json_says_what_the_tables_say(shop: Path) -> None:
 def test_a_shift_that_is_not_there_is_told_with_a_way_on(shop: Path) -> None:
     ran = millwright("oee", "explain", CNC, "1999-01-01.early", "--local", shop)
     assert (ran.code, "has no shift" in ran.err) == (2, True)
+
+
+def test_stops_are_listed_of_a_machine_and_of_a_line(shop: Path) -> None:
+    mine = millwright("oee", "stops", "--machine", CNC, "--local", shop, "--json").json
+    assert [one["reason"] for one in mine] == [None, "CHANGEOVER", "E-STOP"]
+    unclassified = millwright("oee", "stops", "--line", "LINE-1", "--unclassified", "--local", shop, "--json")
+    assert unclassified.json == mine[:1]
+    shown = millwright("oee", "stops", "--line", "LINE-1", "--local", shop, COLUMNS="200")
+    assert (shown.code, "0:30:00" in shown.out, "E-STOP" in shown.out) == (0, True, True)

@@ -138,7 +138,7 @@ def reference(
                 said: dict[str, Any] | None = None
                 if stop is not None:
                     said = next(one for one in parts[stop["stopId"]] if _holds(one, began))
-                    if instant(stop["startedAt"]) == began and stop["continues"]:
+                    if instant(stop["startedAt"]) == began:
                         failing = ends.get(stop["continues"], False)
                 now, why = kind, reason
                 if said is not None and said["byOperator"]:
