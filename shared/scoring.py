@@ -25,6 +25,9 @@ RUN_BUDGET_S = 0.25
 STOPPED_S = 600.0
 """How long a worker lets a model rest that failed or was too slow. A refused one rests for good."""
 
+_NAMED = 3
+"""So many columns of one reason are named in an abstention."""
+
 type Key = tuple[str, str]
 """Name and version of a model."""
 
@@ -229,8 +232,15 @@ def reason_to_abstain(card: ModelCard, row: tuple[float, ...], gaps: Sequence[tu
 
 
 def _told(columns: Sequence[str], why: dict[str, str]) -> str:
-    """Columns by the reason that they share: `torque.z0, torque.z1 (baseline immature: 3 of 60 panes)`."""
+    """Columns by the reason that they share: `torque.z0, torque.z1 (baseline immature: 3 of 60 panes)`.
+
+    Of more than `_NAMED` the rest is only counted: the reason matters, and twins carry the text.
+    """
     by_reason: dict[str, list[str]] = {}
     for name in columns:
         by_reason.setdefault(why.get(name, "missing"), []).append(name)
-    return "; ".join(f"{', '.join(names)} ({reason})" for reason, names in by_reason.items())
+    return "; ".join(
+        f"{', '.join(names[:_NAMED])}{f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''} "
+        f"({reason})"
+        for reason, names in by_reason.items()
+    )

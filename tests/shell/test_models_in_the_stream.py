@@ -55,7 +55,9 @@ def test_a_conveyor_is_warned_of_once_it_moves_as_it_never_did_while_healthy() -
         for begin, end in ((0, LEARNT_MIN - 1), (LEARNT_MIN, faulty_from), (faulty_from, 1e9))
     )
     assert {one.health.amount for one in learning} == {None}
-    assert "(baseline immature: 336 of 340 panes)" in learning[-1].health.reason
+    assert learning[-1].health.reason == (
+        "not known: x1.away, x2.away, x3.away and 5 more (baseline immature: 336 of 340 panes)"
+    )
     assert healthy
     assert not any(one.health.warning or one.health.reason for one in healthy)
     warned = [one for one in faulty if one.health.warning]
