@@ -8,6 +8,7 @@ from sqlite3 import Connection
 from local.cosmos import charges
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
+from local.cosmos.database import connect
 from local.cosmos.errors import (
     CROSS_PARTITION_QUERY_NOT_SERVABLE,
     bad_request,
@@ -15,16 +16,18 @@ from local.cosmos.errors import (
     not_implemented,
 )
 from local.cosmos.feeds import query_parameters
-from local.cosmos.json_types import Json, JsonObject, dump, parse_object
-from local.cosmos.query import engine, metrics, plan
+from local.cosmos.json_types import Json, JsonObject, Undefined, dump, parse_object
+from local.cosmos.query import metrics, plan
 from local.cosmos.query.computed import substituted
+from local.cosmos.query.engine import execute
 from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.parser import parse
 from local.cosmos.query.program import compile_query
 from local.cosmos.query.pushdown import Pushdown
+from local.cosmos.query.request import Request
 from local.cosmos.query.tree import Query
 from local.cosmos.ranges import holding
-from local.cosmos.store import Store, connect
+from local.cosmos.store import Store
 from local.cosmos.wire import Call, Reply, session_headers
 
 DEFAULT_PAGE = 1000
@@ -89,7 +92,7 @@ class Queries:
         limit = call.page_size(DEFAULT_PAGE)
         with self._reader() as connection:
             started = time.perf_counter()
-            request = engine.Request(
+            request = Request(
                 connection=connection,
                 indexes=self._indexes,
                 container=container,
@@ -100,8 +103,8 @@ class Queries:
                 continuation=call.headers.get("x-ms-continuation"),
                 now=self._store.clock(),
             )
-            page = await engine.execute(request)
-        results: list[Json] = [value for value in page.results if not isinstance(value, engine.Undefined)]
+            page = await execute(request)
+        results: list[Json] = [value for value in page.results if not isinstance(value, Undefined)]
         body: JsonObject = {"_rid": container.rid, "Documents": results, "_count": len(results)}
         headers = {
             "x-ms-item-count": str(len(results)),

@@ -1,4 +1,4 @@
-"""The database file: which databases and containers exist, and the transactions around every write.
+"""Which databases and containers exist, and the transactions around every write.
 
 One connection belongs to the event loop: it writes, and it serves point reads and change feeds.
 Everything it does is finished before the loop turns again, so no reader ever sees a write that is
@@ -7,7 +7,6 @@ not committed, and the numbers that order changes are handed out in commit order
 
 import base64
 import secrets
-import sqlite3
 import struct
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import orjson
 
 from local.cosmos.catalog import Catalog
 from local.cosmos.container import Container
+from local.cosmos.database import DOCUMENTS, SCHEMA, connect
 from local.cosmos.errors import conflict, not_found, owner_not_found
 from local.cosmos.json_types import Json, JsonObject, dump
 from local.cosmos.ranges import PartitionKeyRange, even_ranges
@@ -27,40 +27,6 @@ from local.service import Clock
 
 RESERVED_AT_ONCE = 1000
 """Change numbers reserved with one write to the container's row."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS databases(
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS containers(
-    number INTEGER PRIMARY KEY AUTOINCREMENT, database INTEGER NOT NULL, id TEXT NOT NULL,
-    body TEXT NOT NULL, lsn INTEGER NOT NULL, UNIQUE(database, id));
-CREATE TABLE IF NOT EXISTS ranges(container INTEGER PRIMARY KEY, body TEXT NOT NULL);
-"""
-# `change`: the change's number times 128 plus the place in its batch. `seq`: the change that created it.
-DOCUMENTS = """
-CREATE TABLE {table}(
-    seq INTEGER PRIMARY KEY, pk TEXT NOT NULL, id TEXT NOT NULL, epk TEXT NOT NULL, change INTEGER NOT NULL,
-    ts INTEGER NOT NULL, expires_at INTEGER, etag TEXT NOT NULL, body TEXT NOT NULL);
-CREATE UNIQUE INDEX {table}_key ON {table}(pk, id);
-CREATE UNIQUE INDEX {table}_change ON {table}(change);
-CREATE INDEX {table}_expiry ON {table}(expires_at) WHERE expires_at IS NOT NULL;
-CREATE TABLE {uniques}(
-    pk TEXT NOT NULL, place INTEGER NOT NULL, value TEXT NOT NULL, id TEXT NOT NULL,
-    PRIMARY KEY(pk, place, value)) WITHOUT ROWID;
-CREATE INDEX {uniques}_owner ON {uniques}(pk, id);
-"""
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection whose commits survive kill -9; the log is moved by upkeep, not inside a request."""
-    connection = sqlite3.connect(path, isolation_level=None, cached_statements=512, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint=0")
-    connection.execute("PRAGMA cache_size=-65536")
-    connection.execute("PRAGMA busy_timeout=5000")
-    return connection
 
 
 class Store:

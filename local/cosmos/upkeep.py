@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from local.cosmos.database import connect
 from local.cosmos.expiry import purge
-from local.cosmos.store import Store, connect
+from local.cosmos.store import Store
 
 EVERY_S = 2.0
 LOG_BYTES = 8 * 1024 * 1024

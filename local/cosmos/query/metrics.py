@@ -3,8 +3,9 @@
 import base64
 
 from local.cosmos.json_types import Json, JsonObject, dump
-from local.cosmos.query.engine import Page, Request, order_of
 from local.cosmos.query.pushdown import Path, Pushdown
+from local.cosmos.query.request import Page, Request
+from local.cosmos.query.statement import order_of
 
 
 def of_page(page: Page, results: list[Json], elapsed_s: float) -> str:

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from local.cosmos.change_feed import Scope
 from local.cosmos.container import Container
 from local.cosmos.documents import Documents
-from local.cosmos.query import engine, pushdown
+from local.cosmos.query import pushdown
+from local.cosmos.query.engine import execute
 from local.cosmos.query.indexes import Indexes
 from local.cosmos.query.parser import parse
 from local.cosmos.query.program import compile_query, run
+from local.cosmos.query.request import Request
 from local.cosmos.query.values import canonical, order_key
 from local.cosmos.store import Store
 
@@ -107,7 +109,7 @@ def answer(store: Store, container: Container, text: str, page_size: int) -> lis
     found: list[Any] = []
     continuation: str | None = None
     while True:
-        request = engine.Request(
+        request = Request(
             connection=store.connection,
             indexes=Indexes(store.connection),
             container=container,
@@ -118,7 +120,7 @@ def answer(store: Store, container: Container, text: str, page_size: int) -> lis
             continuation=continuation,
             now=time.time(),
         )
-        page = asyncio.run(engine.execute(request))
+        page = asyncio.run(execute(request))
         found += page.results
         continuation = page.continuation
         if continuation is None:
