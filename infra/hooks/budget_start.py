@@ -4,6 +4,7 @@ Prints it as a date; nothing where there is no budget to make. The hook keeps it
 """
 
 import datetime
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from azure_cli import Failed, ask, az
+from names import ABBREVIATIONS
 
 VERSION = "2024-08-01"
 
@@ -20,11 +22,12 @@ def budget_start(environment: Mapping[str, str], today: datetime.date) -> str:
     """First day of the month: the existing budget's, else this one's; empty without a budget."""
     if (environment.get("MILLWRIGHT_MONTHLY_BUDGET") or "0") == "0":
         return ""
-    name = environment["AZURE_ENV_NAME"]
+    name, short = environment["AZURE_ENV_NAME"], json.loads(ABBREVIATIONS.read_text())
     subscription = environment.get("AZURE_SUBSCRIPTION_ID") or az("account", "show")["id"]
-    group = f"/subscriptions/{subscription}/resourceGroups/rg-{name}"
+    group = f"/subscriptions/{subscription}/resourceGroups/{short['resourceGroup']}{name}"
     try:
-        found = ask("get", f"{group}/providers/Microsoft.Consumption/budgets/budget-{name}", VERSION)
+        budget = f"{group}/providers/Microsoft.Consumption/budgets/{short['budget']}{name}"
+        found = ask("get", budget, VERSION)
     except Failed as exc:
         if "NotFound" not in str(exc) and "404" not in str(exc):
             raise

@@ -95,20 +95,26 @@ async def home(
         yield home.path
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def smoked(home: Path) -> subprocess.CompletedProcess[str]:
+    """The smoke test, run against the local cloud."""
+    program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
+    return await asyncio.to_thread(run, program)
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_smoke_test_finds_its_reading_on_twin_and_api_and_its_trace_in_application_insights(
-    home: Path, insights: tuple[str, list[dict[str, Any]]]
+    smoked: subprocess.CompletedProcess[str], insights: tuple[str, list[dict[str, Any]]]
 ) -> None:
-    program = [sys.executable, HOOKS / "smoke.py", "--local", home, "--within", "60"]
-    ran = await asyncio.to_thread(run, program)
-    assert ran.returncode == 0, ran.stderr
-    assert "a reading of LINE-1-CNC-1 was on twin and API after" in ran.stdout
+    assert smoked.returncode == 0, smoked.stderr
+    assert "a reading of LINE-1-CNC-1 was on twin and API after" in smoked.stdout
     await until(lambda: any({"ingest", "commit"} <= names for names in traces(insights[1]).values()))
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.usefixtures("smoked")
 async def test_what_timers_events_and_feeds_do_is_found_from_the_requests_of_the_host(
-    home: Path, insights: tuple[str, list[dict[str, Any]]]
+    insights: tuple[str, list[dict[str, Any]]],
 ) -> None:
     """Each of these spans has a parent: the invocation that the host made. The rest has sinks to wait for."""
     wanted = {"tick", "escalate", "device", "twin changes", "ingest", "machine"}
