@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.dps import enrollments
@@ -14,6 +14,9 @@ from local.event_grid import mapping, subscriptions
 from local.event_grid.errors import GridError
 from local.event_grid.schema import Schema, delivered, published
 from local.event_hubs.http_api import BadRequest, hub_request
+
+# A busy machine is no fault of a document's.
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.sampled_from(
     [
@@ -48,6 +51,7 @@ CONTENT = [
 HEADERS = ["ce-id", "ce-source", "ce-type", "ce-specversion", "ce-time", "ce-x!"]
 
 
+@calm
 @given(
     schema=st.sampled_from([Schema.EVENT_GRID, Schema.CLOUD_EVENTS]),
     kind=st.sampled_from(CONTENT),
@@ -65,6 +69,7 @@ def test_any_published_body_is_events_or_refused(
                 delivered(event.document, schema, wanted)
 
 
+@calm
 @given(objects(EVENT))
 def test_an_event_with_what_it_needs_is_taken_and_turned_into_either_schema(more: dict[str, Any]) -> None:
     least = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0"}
@@ -86,6 +91,7 @@ SUBSCRIPTION = [
 ]  # fmt: skip
 
 
+@calm
 @given(objects(SUBSCRIPTION), documents(SUBSCRIPTION))
 def test_any_subscription_is_one_or_refused(body: dict[str, Any], destination: Any) -> None:
     with suppress(GridError):
@@ -96,6 +102,7 @@ def test_any_subscription_is_one_or_refused(body: dict[str, Any], destination: A
         subscriptions.requested("topic", "name", Schema.EVENT_GRID, {"properties": properties})
 
 
+@calm
 @given(objects(SUBSCRIPTION))
 def test_any_mapping_is_one_or_refused(properties: dict[str, Any]) -> None:
     with suppress(GridError):
@@ -112,6 +119,7 @@ ENROLLMENT = [
 
 
 @pytest.mark.parametrize("kind", [enrollments.INDIVIDUAL, enrollments.GROUP])
+@calm
 @given(body=objects(ENROLLMENT), attestation=documents(ENROLLMENT))
 def test_any_enrollment_is_one_or_refused(kind: str, body: dict[str, Any], attestation: Any) -> None:
     for asked in (
@@ -122,6 +130,7 @@ def test_any_enrollment_is_one_or_refused(kind: str, body: dict[str, Any], attes
             enrollments.requested(kind, "a", asked, now="2026-01-01T00:00:00Z", before=None)
 
 
+@calm
 @given(st.binary(max_size=30) | documents(["name", "partitionCount", "consumerGroups"]).map(json.dumps))
 def test_any_request_for_a_hub_is_one_or_refused(body: bytes | str) -> None:
     with suppress(BadRequest):
