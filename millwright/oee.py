@@ -234,6 +234,11 @@ def _show(found: Json) -> None:
         ("figure", "formula", "with its numbers", "result"),
         [(one["name"], one["formula"], one["numbers"], _result(one)) for one in found["arithmetic"]],
     )
+    if (fall := found["fallOff"]) is not None:
+        output.print(
+            f"Fall-off {fall['ratio']:.6f}: {fall['count']} of {fall['producedCount']} units made at "
+            f"{escape(fall['first'])} were lost on the line"
+        )
     _table(
         "Where planned busy time went",
         ("loss", "time", "units"),

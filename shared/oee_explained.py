@@ -32,6 +32,7 @@ async def explained(documents: Documents, scope: Scope, shift_id: str) -> Docume
         "pages": [_page(page) for page in found.pages],
         "rest": elements_document(found.rest) if any(measures(found.rest).values()) else None,
         "children": [],
+        "fallOff": None,
         "proof": _proof(bucket, parts, found.rest, tiled=tiled),
     }
 
@@ -59,8 +60,22 @@ def _of_children(scope: Scope, bucket: OeeElements, document: Document) -> Docum
             }
             for child, elements in listed.items()
         ],
+        "fallOff": None if scope.first is None else fall_off(scope.first, listed),
         "proof": _proof(bucket, [summed], rest_of(bucket, [bucket]), tiled=True),
     }
+
+
+def fall_off(first: str, machines: Mapping[str, OeeElements]) -> Document | None:
+    """The fall-off ratio of a line (ISO 22400-2): units lost at any machine / produced at the first.
+
+    None when the first machine made nothing in the shift.
+    """
+    made = machines.get(first)
+    produced = 0 if made is None else made.good_count + made.reject_count + made.rework_count
+    if not produced:
+        return None
+    lost = sum(one.reject_count for one in machines.values())
+    return {"first": first, "count": lost, "producedCount": produced, "ratio": round(lost / produced, 6)}
 
 
 def _whole(scope: Scope, bucket: OeeElements) -> Document:

@@ -54,6 +54,8 @@ class Scope:
     container: str
     zone: str = "UTC"
     bands: tuple[Bands, ...] = (Bands(0, 0.9, 0.8),)
+    first: str | None = None
+    """Of a line: the machine that units come to first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ async def _roll_up(documents: Documents, sites: Sites, scope_id: str, level: str
         "enterprise": site.enterprise_bands,
     }
     zone = "UTC" if level == "enterprise" else site.calendar.zone
-    return replace(plain, zone=zone, bands=_usual(site) + own[level])
+    first = line.first if line is not None and level == "line" else None
+    return replace(plain, zone=zone, bands=_usual(site) + own[level], first=first)
 
 
 def _usual(site: SiteDocument) -> tuple[Bands, ...]:

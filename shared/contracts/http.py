@@ -573,6 +573,15 @@ class ExplainedChild(Contract):
     elements: OeeElements
 
 
+class FallOff(Contract):
+    """Of a line: units lost at any of its machines / produced at the first (ISO 22400-2)."""
+
+    first: str
+    count: Count
+    produced_count: Count
+    ratio: Ratio
+
+
 class Explained(Contract):
     """Everything behind a bucket, so that its figures can be worked out again by hand."""
 
@@ -586,6 +595,7 @@ class Explained(Contract):
         "outside shifts. null: nothing."
     )
     children: list[ExplainedChild] = Field(description="Of a scope; each can be explained in turn.")
+    fall_off: FallOff | None = Field(description="Of a line whose first machine made something.")
     proof: Proof
 
 

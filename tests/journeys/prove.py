@@ -29,6 +29,7 @@ LAWS = (
     "tests/shell/test_relay_events.py",
     "tests/shell/test_relay_scopes.py",
     "tests/shell/test_relay_twins.py",
+    "tests/shell/test_stop_laws.py",
     # Each parser of the local cloud, under whatever may come.
     "tests/local_cloud/test_documents_fuzz.py",
     "tests/local_cloud/test_event_hubs_codec.py",

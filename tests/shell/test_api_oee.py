@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from shared.domain.elements import OeeElements
+from shared.domain.kpi import nothing
 from shared.instants import instant
+from shared.oee_explained import fall_off
 from shared.ports import Document
 from shared.relay.scopes import ScopeRelay
 from tests.backend import Plant
@@ -26,6 +29,7 @@ def told(clock: str, state: str, good: int, reject: int, *, day: int = 0, **more
     return {"after_s": after_s, "state": state, "counts": {"good": good, "reject": reject}, **product, **more}
 
 
+ONE = OeeElements("2026-03-09.early", 0, 1, {}, 1, 0, 0, 0, 0, 0, 0, True, {})
 SHAFT = {"order": {"id": "O-2", "product": "shaft"}}
 TWO_DAYS = [
     told("05:00", "Execute", 0, 0),
@@ -181,6 +185,15 @@ async def test_a_lines_shift_is_explained_by_its_machines(factory: Api) -> None:
     assert explained["proof"]["equal"]
     assert [child["bucketId"] for child in explained["children"]] == [f"{CNC}:{EARLY}"]
     assert (await factory("explain_oee", {"bucketId": explained["children"][0]["bucketId"]})).status == 200
+
+
+def test_the_fall_off_of_a_line_is_what_all_machines_lost_of_what_the_first_made() -> None:
+    made = replace(nothing(ONE), good_count=95, reject_count=5)
+    finished = replace(nothing(ONE), good_count=90, reject_count=3, rework_count=2)
+    found = fall_off("SAW", {"SAW": made, "PRESS": finished})
+    assert found == {"first": "SAW", "count": 8, "producedCount": 100, "ratio": 0.08}
+    assert fall_off("SAW", {"SAW": nothing(ONE), "PRESS": finished}) is None
+    assert fall_off("GONE", {"PRESS": finished}) is None
 
 
 async def test_shifts_and_lines_side_by_side(factory: Api) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.calendar import segment_at
@@ -196,7 +196,6 @@ def figures(plant: Plant) -> dict[str, Counter[str]]:
 
 
 @given(deliveries(longest=25), wishes, st.sampled_from([0, 3 * MINUTE]))
-@settings(max_examples=100, deadline=None)
 def test_whenever_operators_speak_shifts_are_what_the_slow_reference_says(
     readings: list[Reading], wanted: list[Wish], minor_stop_ms: int
 ) -> None:
