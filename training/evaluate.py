@@ -29,8 +29,10 @@ JUDGES: dict[str, Judge] = {
 
 def evaluate(model: OnnxModel, folder: Path, parts: list[str]) -> tuple[Metric, ...]:
     """The model's figures on what lies in the folder. Raises OSError and ValueError for other data."""
-    judge = next(one for name, one in JUDGES.items() if model.card.name.startswith(name))
-    found = judge(model, folder, parts)
+    judges = [judge for name, judge in JUDGES.items() if model.card.name.startswith(name)]
+    if not judges:
+        raise ValueError(f"no data set is known for {model.card.name}: only for {', '.join(JUDGES)}")
+    found = judges[0](model, folder, parts)
     return (*found.metrics, *shipping.abstentions(model.card, found.rows, found.wanted))
 
 

@@ -167,7 +167,9 @@ def figures(
 
 def judge(model: OnnxModel, folder: Path, parts: list[str]) -> shipping.Judgement:
     """A shipped model on the test engines of a subset: its own, or one that it was not made from."""
-    (subset,) = parts or [model.card.name.rpartition("-")[2].upper()]
+    if len(parts) > 1:
+        raise ValueError(f"one subset at a time, not {' '.join(parts)}")
+    subset = parts[0] if parts else model.card.name.rpartition("-")[2].upper()
     _, tested, final = files(folder, subset)
     test = fold(read_cycles(tested), model.card.plan, np.loadtxt(final))
     assert model.card.interval is not None

@@ -140,6 +140,7 @@ def test_the_anomaly_model_is_judged_on_a_group_that_chose_nothing(
     [
         (["anomaly", "--part", "other"], "holds no recordings"),
         (["turbofan-life-fd001", "--part", "FD003"], "test_FD003.txt"),
+        (["turbofan-life-fd001", "--part", "FD003", "FD004"], "one subset at a time"),
         (["crystal-ball"], "cannot read"),
     ],
 )
