@@ -322,13 +322,15 @@ async def test_every_list_asks_only_what_its_container_indexes(api: Api) -> None
         await api("oee", scope=scope, **times)
     for name in ("signals", "stops", "predictions"):
         await api(name, path, **times)
+    for state in ("active", "unclassified"):
+        await api("every_stop", state=state, line="LINE-1", site="SITE-1", **times)
     await api("machines", site="SITE-1", line="LINE-1")
     for state in ("active", "unacknowledged", "all"):
         await api("alarms", state=state, line="LINE-1", priority="high")
     await api("quarantine", device="D", machine=CNC, reason="notJson")
     await api("quarantine", device="D", day="20260309")
     indexed = {container.name: container.indexed for container in CONTAINERS}
-    assert len(noting.asked) == 11
+    assert len(noting.asked) == 14  # a machine's shifts are first looked for among the scopes'
     for container, sql in noting.asked:
         named = set(re.findall(r"\bc\.(\w+)", sql))
         assert named <= set(indexed[container] or ()), sql
