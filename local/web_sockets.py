@@ -42,8 +42,10 @@ async def _converse(request: web.Request, socket: web.WebSocketResponse, protoco
             protocol.data_received(data)
     finally:
         transport.close()
-        await sending
-        protocol.connection_lost(None)
+        try:
+            await sending
+        finally:
+            protocol.connection_lost(None)
 
 
 class WebSocketTransport(asyncio.Transport):
