@@ -63,7 +63,8 @@ class Machine:
         token = sas(f"localhost/devices/{self.device_id}", self.key)
         with RawClient(self.plant) as client:
             client.send(connect_packet(self.device_id, token))
-            assert client.read(4) == b"\x20\x02\x00\x00"
+            if (answer := client.read(4)) != b"\x20\x02\x00\x00":
+                raise ConnectionError(f"{answer!r} instead of being let in")
             while not self._stop.is_set():
                 if self.acknowledged >= self._goal:
                     self._stop.wait(0.005)
