@@ -21,6 +21,11 @@ from shared.relay.twins import TwinRelay
 pytestmark = [
     # The device SDK asks for TLS 1.2 in the old way.
     pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLSv1_2 is deprecated:DeprecationWarning"),
+    # It leaves the sockets that woke its threads to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
+    ),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(150),
 ]
