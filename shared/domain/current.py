@@ -56,7 +56,7 @@ def take(turn: Turn, reading: Reading, values: Values, bad: tuple[int, ...]) -> 
     watched = {watch.columns.get(name) for name in (*state.alarms, *state.set_points)}
     current, value_at, value_sequence = state.values, state.value_at, state.value_sequence
     column = -1
-    for quiet_low, quiet_high in turn.spec.quiet:
+    for quiet_low, quiet_high in watch.quiet:
         column += 1
         value = values[column]
         if value is None:

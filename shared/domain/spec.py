@@ -1,11 +1,11 @@
 """What the applied factory description says about one machine: constants for a fold, pinned by version."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from shared.domain.alarms.plan import Plan, plan
-from shared.domain.alarms.rules import Rule, quiet_band, unit_of
+from shared.domain.alarms.rules import Rule, unit_of
 from shared.domain.feature_recipe import FeaturePlan, Recipe, recipe
 from shared.domain.maintenance.records import Task
 from shared.domain.packml import PackMLState, TimeCategory
@@ -122,6 +122,12 @@ class CounterRule:
     to its new value; `baseline`, nobody knows where it began, so nothing is counted."""
 
 
+@lru_cache(maxsize=1_024)
+def _columns(signals: tuple[SignalSpec, ...]) -> tuple[tuple[str, ...], tuple[tuple[float, float], ...]]:
+    """Names and plausible ranges, shared by machines whose signals are alike: a worker keeps thousands."""
+    return tuple(one.name for one in signals), tuple((one.low, one.high) for one in signals)
+
+
 @dataclass(frozen=True)
 class MachineSpec:
     """Everything `advance` may ask about a machine. Not slotted: it caches what it derives."""
@@ -182,29 +188,17 @@ class MachineSpec:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Signal names; columns of the state are in this order."""
-        return tuple(signal.name for signal in self.signals)
-
-    @cached_property
-    def watch(self) -> Plan:
-        """The alarm rules, arranged by what they watch."""
-        return plan(self)
+        return _columns(self.signals)[0]
 
     @cached_property
     def plausible(self) -> tuple[tuple[float, float], ...]:
         """Per column: the lowest and the highest value that is believed."""
-        return tuple((signal.low, signal.high) for signal in self.signals)
+        return _columns(self.signals)[1]
 
     @cached_property
-    def quiet(self) -> tuple[tuple[float, float], ...]:
-        """Per column: the band that no rule objects to. Rules without such a band see every value anyhow."""
-        rows: list[tuple[float, float]] = []
-        for signal, watching in zip(self.signals, self.watch.by_column, strict=True):
-            quiet_low, quiet_high = signal.low, signal.high
-            for rule, *_ in watching:
-                low, high = quiet_band(rule) or (signal.low, signal.high)
-                quiet_low, quiet_high = max(low, quiet_low), min(high, quiet_high)
-            rows.append((quiet_low, quiet_high))
-        return tuple(rows)
+    def watch(self) -> Plan:
+        """The alarm rules, arranged by what they watch."""
+        return plan(self.signals, self.rules, self.silence_ms, self.counters)
 
     @cached_property
     def orders_for_alarms(self) -> bool:

@@ -20,7 +20,6 @@ from shared.domain.alarms.life_cycle import ACTIVE
 from shared.domain.alarms.rules import Step
 
 if TYPE_CHECKING:
-    from shared.domain.spec import MachineSpec
     from shared.domain.state import MachineState
 
 type Value = float | bool | None
@@ -31,10 +30,10 @@ TRUE, WITHIN_DEADBAND, FALSE = 1.0, 0.5, 0.0
 
 
 def condition(
-    spec: "MachineSpec", program: tuple[Step, ...]
+    names: tuple[str, ...], silence_ms: int, program: tuple[Step, ...]
 ) -> Callable[["MachineState", int], float | None]:
     """How true the program is at an instant: TRUE, WITHIN_DEADBAND, FALSE, or None while unknown."""
-    root = _compiled(spec, program)
+    root = _compiled(names, silence_ms, program)
 
     def judge(state: "MachineState", at: int) -> float | None:
         value = root(state, at, 0)
@@ -48,13 +47,15 @@ def condition(
     return judge
 
 
-def holds(spec: "MachineSpec", program: tuple[Step, ...]) -> Callable[["MachineState", int], bool]:
+def holds(
+    names: tuple[str, ...], silence_ms: int, program: tuple[Step, ...]
+) -> Callable[["MachineState", int], bool]:
     """Whether the program is known to be true at an instant."""
-    root = _compiled(spec, program)
+    root = _compiled(names, silence_ms, program)
     return lambda state, at: bool(root(state, at, 0))
 
 
-def _compiled(spec: "MachineSpec", program: tuple[Step, ...]) -> Node:
+def _compiled(names: tuple[str, ...], silence_ms: int, program: tuple[Step, ...]) -> Node:
     stack: list[Node] = []
     for name, operand in program:
         match name:
@@ -64,17 +65,17 @@ def _compiled(spec: "MachineSpec", program: tuple[Step, ...]) -> Node:
             case "not":
                 stack[-1] = _not(stack[-1])
             case _:
-                stack.append(_leaf(spec, name, operand))
+                stack.append(_leaf(names, silence_ms, name, operand))
     (root,) = stack
     return root
 
 
-def _leaf(spec: "MachineSpec", name: str, operand: str | float) -> Node:
+def _leaf(names: tuple[str, ...], silence_ms: int, name: str, operand: str | float) -> Node:
     match name:
         case "number":
             return lambda state, at, relaxed: operand  # pyright: ignore[reportReturnType]  # checked: a number
         case "signal":
-            column, silence_ms = spec.names.index(str(operand)), spec.silence_ms
+            column = names.index(str(operand))
             return lambda state, at, relaxed: (
                 state.values[column] if at - state.value_at[column] <= silence_ms else None
             )

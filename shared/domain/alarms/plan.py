@@ -9,6 +9,7 @@ its data: an alarm stays as it is, and its delays start anew.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from shared.domain.alarms.rules import Rule
 
 if TYPE_CHECKING:
     from shared.domain.inputs import Reading
-    from shared.domain.spec import MachineSpec
+    from shared.domain.spec import CounterRule, SignalSpec
     from shared.domain.state import MachineState
 
 type Channel = Callable[["MachineState", float, int, int], float | None]
@@ -42,6 +43,8 @@ class Plan:
     """Judged with each new current value of the signal that leaves the quiet band."""
     restless: tuple[tuple[Row, ...], ...]
     """Those of them that no band keeps quiet: judged with every value."""
+    quiet: tuple[tuple[float, float], ...]
+    """Per column: the band that no rule objects to. Rules without such a band see every value anyhow."""
     columns: dict[str, int]
     """Rule -> the column that it watches."""
     per_reading: tuple[ReadingRow, ...]
@@ -59,33 +62,41 @@ class Plan:
     by_id: dict[str, Rule]
 
 
-def plan(spec: "MachineSpec") -> Plan:
-    """Arrange the rules of a spec."""
-    columns: list[list[Row]] = [[] for _ in spec.names]
+@lru_cache(maxsize=1_024)
+def plan(
+    signals: "tuple[SignalSpec, ...]", described: tuple[Rule, ...], silence_ms: int, counters: "CounterRule"
+) -> Plan:
+    """Arrange the rules that watch these signals; machines that are described alike share a plan."""
+    names = tuple(signal.name for signal in signals)
+    columns: list[list[Row]] = [[] for _ in names]
     per_reading: dict[str, ReadingRow] = {}
     scores: list[FigureRow] = []
     figures: list[FigureRow] = []
     silences: list[Rule] = []
     absences: list[tuple[Rule, int, int]] = []
-    for rule in spec.rules:
+    for rule in described:
         match rule.condition:
             case rules.Limit(signal=signal):
-                columns[spec.names.index(signal)].append((rule, None, *thresholds(rule)))
+                columns[names.index(signal)].append((rule, None, *thresholds(rule)))
             case rules.Deviation(signal=signal, target=target) if target is not None:
                 channel = _distance(target)
-                columns[spec.names.index(signal)].append((rule, channel, *thresholds(rule)))
+                columns[names.index(signal)].append((rule, channel, *thresholds(rule)))
             case rules.Deviation():
-                per_reading[rule.rule_id] = (rule, _difference(spec, rule.condition), *thresholds(rule))
+                per_reading[rule.rule_id] = (
+                    rule,
+                    _difference(names, silence_ms, rule.condition),
+                    *thresholds(rule),
+                )
             case rules.RateOfChange(signal=signal):
-                channel = _rate(rule.rule_id, rule.condition, spec.silence_ms)
-                columns[spec.names.index(signal)].append((rule, channel, *thresholds(rule)))
+                channel = _rate(rule.rule_id, rule.condition, silence_ms)
+                columns[names.index(signal)].append((rule, channel, *thresholds(rule)))
             case rules.Frozen(signal=signal):
-                channel = _stillness(rule.rule_id, rule.condition, spec.silence_ms)
-                columns[spec.names.index(signal)].append((rule, channel, *thresholds(rule)))
+                channel = _stillness(rule.rule_id, rule.condition, silence_ms)
+                columns[names.index(signal)].append((rule, channel, *thresholds(rule)))
             case rules.CounterRate():
                 per_reading[rule.rule_id] = (
                     rule,
-                    _count_rate(rule.rule_id, rule.condition, spec),
+                    _count_rate(rule.rule_id, rule.condition, silence_ms, counters),
                     *thresholds(rule),
                 )
             case rules.InState():
@@ -93,7 +104,7 @@ def plan(spec: "MachineSpec") -> Plan:
             case rules.Silence(signal=None):
                 silences.append(rule)
             case rules.Silence(signal=signal, after_ms=after_ms):
-                absences.append((rule, spec.names.index(str(signal)), after_ms))
+                absences.append((rule, names.index(str(signal)), after_ms))
             case rules.Score(model=model):
                 scores.append((rule, model, *thresholds(rule)))
             case rules.Oee(figure=figure):
@@ -101,22 +112,33 @@ def plan(spec: "MachineSpec") -> Plan:
             case rules.Expression(program=program):
                 per_reading[rule.rule_id] = (
                     rule,
-                    _expression(spec, rule.rule_id, program),
+                    _expression(names, silence_ms, rule.rule_id, program),
                     *thresholds(rule),
                 )
+    quiet = tuple(_quiet(signal, watching) for signal, watching in zip(signals, columns, strict=True))
     return Plan(
         by_column=tuple(map(tuple, columns)),
         restless=tuple(tuple(row for row in rows if rules.quiet_band(row[0]) is None) for rows in columns),
+        quiet=quiet,
         columns={row[0].rule_id: column for column, rows in enumerate(columns) for row in rows},
         per_reading=tuple(per_reading[name] for name in _in_order(per_reading.values())),
         scores=tuple(scores),
         figures=tuple(figures),
         silences=tuple(silences),
         absences=tuple(absences),
-        designed=tuple(rule for rule in spec.rules if rule.is_designed),
-        realarms=any(rule.realarm_ms is not None for rule in spec.rules),
-        by_id={rule.rule_id: rule for rule in spec.rules},
+        designed=tuple(rule for rule in described if rule.is_designed),
+        realarms=any(rule.realarm_ms is not None for rule in described),
+        by_id={rule.rule_id: rule for rule in described},
     )
+
+
+def _quiet(signal: "SignalSpec", watching: list[Row]) -> tuple[float, float]:
+    low, high = signal.low, signal.high
+    for rule, *_ in watching:
+        band = rules.quiet_band(rule)
+        if band is not None:
+            low, high = max(band[0], low), min(band[1], high)
+    return low, high
 
 
 def thresholds(rule: Rule, limit: float | None = None) -> tuple[float, float, float]:
@@ -163,10 +185,9 @@ def _distance(target: float) -> Channel:
     return lambda state, value, at, previous_at: abs(value - target)
 
 
-def _difference(spec: "MachineSpec", condition: rules.Deviation) -> ReadingChannel:
+def _difference(names: tuple[str, ...], silence_ms: int, condition: rules.Deviation) -> ReadingChannel:
     """Distance between two signals' current values, as long as both are fresh."""
-    column, other = spec.names.index(condition.signal), spec.names.index(str(condition.target_signal))
-    silence_ms = spec.silence_ms
+    column, other = names.index(condition.signal), names.index(str(condition.target_signal))
 
     def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
         value, target = state.values[column], state.values[other]
@@ -209,11 +230,13 @@ def _stillness(rule_id: str, condition: rules.Frozen, silence_ms: int) -> Channe
     return channel
 
 
-def _count_rate(rule_id: str, condition: rules.CounterRate, spec: "MachineSpec") -> ReadingChannel:
+def _count_rate(
+    rule_id: str, condition: rules.CounterRate, silence_ms: int, counters: "CounterRule"
+) -> ReadingChannel:
     """Units a minute: the rate of change of a counter without its resets and roll-overs."""
     from shared.domain.counters import step  # noqa: PLC0415  it imports the spec, which imports this
 
-    window_ms, silence_ms, rule = condition.window_ms, spec.silence_ms, spec.counters
+    window_ms, rule = condition.window_ms, counters
     wants_good, wants_reject = condition.counter != "reject", condition.counter != "good"
 
     def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
@@ -251,9 +274,14 @@ def _in_state(condition: rules.InState) -> ReadingChannel:
     return channel
 
 
-def _expression(spec: "MachineSpec", rule_id: str, program: tuple[rules.Step, ...]) -> ReadingChannel:
+def _expression(
+    names: tuple[str, ...], silence_ms: int, rule_id: str, program: tuple[rules.Step, ...]
+) -> ReadingChannel:
     """What is within the deadband matters only to an alarm that there is."""
-    holds, condition = expressions.holds(spec, program), expressions.condition(spec, program)
+    holds, condition = (
+        expressions.holds(names, silence_ms, program),
+        expressions.condition(names, silence_ms, program),
+    )
 
     def channel(state: "MachineState", reading: "Reading", at: int, gap: bool) -> float | None:
         if rule_id not in state.alarms:
