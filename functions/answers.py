@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from functions.http import Answer
 from shared.contracts import http
-from shared.contracts.documents import names
+from shared.contracts.documents.base import names
 from shared.ports import Document
 from shared.queries import Page, Paging
 

@@ -137,7 +137,7 @@ def _stops(local: Path | None, asked: Json) -> list[Json]:
     from millwright.connect import NotConfigured, azure_target, connected, local_target  # noqa: PLC0415
     from shared import queries  # noqa: PLC0415
     from shared.contracts import http  # noqa: PLC0415
-    from shared.contracts.documents import names  # noqa: PLC0415
+    from shared.contracts.documents.base import names  # noqa: PLC0415
     from shared.ports import Refused, Unavailable  # noqa: PLC0415
 
     async def read(target: Any) -> list[Json]:

@@ -6,7 +6,7 @@ from typing import Any
 from millwright import schemas
 from millwright.asyncapi import asyncapi
 from millwright.openapi import openapi
-from shared.contracts.documents import DOCUMENTS
+from shared.contracts.documents.kinds import DOCUMENTS
 from shared.contracts.events import EVENTS, envelope, name_of
 
 type Json = dict[str, Any]

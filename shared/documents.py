@@ -1,4 +1,4 @@
-"""Effects -> the documents of one commit. Shapes are the contract in contracts/documents.py."""
+"""Effects -> the documents of one commit. Shapes are the contract in contracts/documents/."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field

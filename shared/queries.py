@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.commit import MACHINES, QUARANTINE
-from shared.contracts.documents import Quarantined, names
+from shared.contracts.documents.base import names
+from shared.contracts.documents.quarantine import Quarantined
 from shared.contracts.http import (
     AlarmsAsked,
     AlarmStatisticsAsked,

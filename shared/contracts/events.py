@@ -8,22 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
-from shared.contracts.documents import (
-    Alarm,
-    AlarmState,
-    At,
-    Conflict,
-    Contract,
-    Count,
-    Health,
-    OfMachine,
-    OrderState,
-    Prediction,
-    Priority,
-    State,
-    StopPart,
-    Traceparent,
-)
+from shared.contracts.documents.alarms import Alarm, AlarmState
+from shared.contracts.documents.base import At, Contract, Count, OfMachine, Priority, State, Traceparent
+from shared.contracts.documents.machine import Health
+from shared.contracts.documents.maintenance import OrderState, Prediction
+from shared.contracts.documents.oee import StopPart
+from shared.contracts.documents.scopes import Conflict
 from shared.domain.packml import TimeCategory
 
 

@@ -16,7 +16,8 @@ from millwright.__main__ import app
 from millwright.openapi import openapi
 from millwright.published import published
 from shared.commit import Loaded, decide
-from shared.contracts.documents import DOCUMENTS, Aggregate
+from shared.contracts.documents.kinds import DOCUMENTS
+from shared.contracts.documents.machine import Aggregate
 from shared.contracts.events import EVENTS, envelope
 from shared.devices import tell
 from shared.documents import Rendered, render

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.documents import QuarantineDocument
+from shared.contracts.documents.quarantine import QuarantineDocument
 from shared.contracts.profile import Profile
 from shared.decode import DeviceEntry
 from shared.decode.profile import CompiledProfile

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.documents import ReconcileDocument
+from shared.contracts.documents.scopes import ReconcileDocument
 from shared.ports import Document, Unavailable
 from shared.relay.reconcile import RECONCILE, reconcile
 from shared.relay.twins import TwinRelay

@@ -9,7 +9,7 @@ from millwright.documents import site_versions
 from millwright.factory_file import load
 from millwright.model_cards import read_cards
 from millwright.versions import plan, point, write
-from shared.contracts.documents import ConflictDocument
+from shared.contracts.documents.scopes import ConflictDocument
 from shared.contracts.events import envelope
 from shared.described import CONTAINS, DESCRIBED_PROPERTIES, Relationship, Twin, things
 from shared.ports import Document, Unavailable
