@@ -14,7 +14,7 @@ from shared.domain.maintenance.inputs import Maintained
 from shared.domain.maintenance.records import Finding
 from shared.ingest import Ingest
 from tests.backend import MACHINES, Plant, body, message
-from tests.journeys.test_millwright_cli import cloud
+from tests.journeys.test_millwright_cli import cloud, process
 from tests.local_cloud.conftest import launch
 from tests.plants import HOUR, MINUTE, MONDAY
 from tests.shell.test_api_maintenance import TOOL, Warner
@@ -59,11 +59,10 @@ def test_findings_become_precision_recall_and_lead_time(cloud: Path) -> None:
     assert item["precision"]["value"] == item["recall"]["value"] == 0.5
     assert 50 * 60 < item["leadTimeS"]["median"] <= 60 * 60
 
-    shown = CliRunner().invoke(
-        app, ["models", "live", "--local", str(cloud), *LONG_AGO], env={"COLUMNS": "200"}
-    )
-    assert "wear" in shown.stdout
-    assert "50% (9% to 91%)" in shown.stdout
+    asked = process("models", "live", "--local", cloud, *LONG_AGO, COLUMNS="200")
+    shown, _ = asked.communicate(timeout=60)
+    assert "wear" in shown
+    assert "50% (9% to 91%)" in shown
 
 
 def test_no_calls_are_an_empty_table(cloud: Path) -> None:
