@@ -133,7 +133,7 @@ async def _sustained(
 ) -> Flow:
     factory = write_factory(folder / "factory.yaml", machines=machines)
     planned = slots(factory, seconds=seconds, every_s=every_s, readings=readings)
-    violating = violate(planned, per_s=machines / 30)
+    violating = violate(planned, per_s=machines / 60)
     applied_at = round(time.time() * 1000)
     async with staged(folder / "home", factory, applied_at=applied_at, workers=hosts) as stage:
         hub = Hub.of(dict(stage.endpoints))

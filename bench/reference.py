@@ -12,6 +12,7 @@ execution handles one message. They are paced by the clock, since a twin takes t
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def measure(*, machines: int = 24, seconds: int = 60) -> Reference:
 
 
 async def _measure(folder: Path, machines: int, seconds: int) -> Reference:
+    logging.getLogger("azure.digitaltwins").setLevel(logging.ERROR)  # it warns of its own instants
     factory = write_factory(folder / "factory.yaml", machines=machines, machines_per_device=1)
     events = machine_messages(factory, seconds=WARM_UP_S + seconds, every_s=1, readings=1)
     begin = START + WARM_UP_S * 1000
