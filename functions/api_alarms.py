@@ -7,11 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 from functions.answers import command_id, paged, paging, public
+from functions.commands import DONE, carried_out, is_stale
 from functions.http import Answer, Call, Problem, Route
 from functions.principal import Role
 from shared import queries
 from shared.alarm_statistics import statistics
-from shared.commit import MACHINES, Loaded
+from shared.commit import Loaded
 from shared.contracts import http
 from shared.domain.alarms.inputs import (
     Acknowledge,
@@ -26,11 +27,10 @@ from shared.domain.alarms.inputs import (
 )
 from shared.domain.alarms.occurrences import applies, limit_now
 from shared.instants import instant, iso_or_none
-from shared.ports import AlreadyDone, Document
+from shared.ports import Document
 
 _MONTH_MS = 31 * 86_400_000
 _ENTRIES_MAX = 100_000
-DONE = "done"
 
 type Make = Callable[[str, str, int, int | None], Command]
 """(command id, who, now, expected version) -> command."""
@@ -209,10 +209,8 @@ async def _on_alarm(call: Call, make: Make) -> Answer:
     found = await _found(call)
     alarm_id, who = found["alarmId"], call.principal.name
     key = command_id(who, alarm_id, call.idempotency_key or str(uuid4()))
-    if call.if_match not in (None, "*", found["_etag"]):
-        done = await call.backend.documents.get(MACHINES, found["machineId"], f"command:{key}")
-        if done is None or done["outcome"] != DONE:
-            raise _conflict(found, "it has changed since you read it")
+    if await is_stale(call, found, key):
+        raise _conflict(found, "it has changed since you read it")
     expected = None if call.if_match in (None, "*") else found["version"]
     outcome = await _carried_out(call, found["machineId"], make(key, who, call.now, expected))
     found = await _found(call)
@@ -244,14 +242,7 @@ async def _on_rule(call: Call, make: Make) -> Answer:
 
 
 async def _carried_out(call: Call, machine_id: str, command: Command) -> str:
-    """`done`, or why not; of a command that came before, what became of it then."""
-    try:
-        if await call.backend.machines.change(machine_id, [command]) is None:
-            return "there is no such machine"
-    except AlreadyDone:
-        pass
-    done = await call.backend.documents.get(MACHINES, machine_id, f"command:{command.command_id}")
-    return done["outcome"] if done is not None else "the command is not known any more"
+    return await carried_out(call, machine_id, command) or "there is no such machine"
 
 
 async def _machine(call: Call) -> Loaded:

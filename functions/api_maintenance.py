@@ -5,16 +5,15 @@ from typing import Any
 from uuid import uuid4
 
 from functions.answers import command_id, paged, paging, single
+from functions.commands import DONE, carried_out
 from functions.http import Answer, Call, Problem, Route
 from functions.principal import Role
 from shared import queries
-from shared.commit import MACHINES
 from shared.contracts import http
 from shared.domain.maintenance.inputs import Maintained, MoveOrder, OpenOrder, WorkCommand
-from shared.domain.maintenance.orders import DONE
 from shared.instants import instant, iso
 from shared.live_models import figures
-from shared.ports import AlreadyDone, Document
+from shared.ports import Document
 
 _CALLS_MAX = 10_000
 _DUE_MS = 7 * 86_400_000
@@ -146,13 +145,9 @@ async def _order(call: Call) -> Document:
 
 async def _carry_out(call: Call, machine_id: str, command: WorkCommand) -> None:
     """Carry a command out once; what was refused then is refused again."""
-    try:
-        if await call.backend.machines.change(machine_id, [command]) is None:
-            _no_machine(machine_id)
-    except AlreadyDone:
-        pass
-    done = await call.backend.documents.get(MACHINES, machine_id, f"command:{command.command_id}")
-    outcome = done["outcome"] if done is not None else "the command is not known any more"
+    outcome = await carried_out(call, machine_id, command)
+    if outcome is None:
+        _no_machine(machine_id)
     if outcome != DONE:
         raise Problem(HTTPStatus.CONFLICT, "not-possible-now", f"Nothing was done: {outcome}.")
 

@@ -1,20 +1,18 @@
 """Routes of stops: lists, and what operators say of them afterwards."""
 
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
 from functions.answers import command_id, paged, paging, public
+from functions.commands import DONE, carried_out, is_stale
 from functions.http import Answer, Call, Problem, Route
 from functions.principal import Role
 from shared import queries
-from shared.commit import MACHINES
 from shared.contracts import http
-from shared.domain.classifying import DONE
 from shared.domain.stop_commands import Classify, Merge, Split, StopCommand
 from shared.instants import instant
-from shared.ports import AlreadyDone, Document
+from shared.ports import Document
 
 
 async def every_stop(call: Call) -> Answer:
@@ -73,16 +71,11 @@ async def _carry_out(call: Call, change: Classify | Split | Merge) -> Answer:
     found = await _found(call)
     stop_id, machine_id, who = found["stopId"], found["machineId"], call.principal.name
     key = command_id(who, stop_id, call.idempotency_key or str(uuid4()))
-    if call.if_match not in (None, "*", found["_etag"]):
-        done = await call.backend.documents.get(MACHINES, machine_id, f"command:{key}")
-        if done is None or done["outcome"] != DONE:
-            raise _conflict(found, "it has changed since you read it")
+    if await is_stale(call, found, key):
+        raise _conflict(found, "it has changed since you read it")
     expected = None if call.if_match in (None, "*") else found["version"]
     command = StopCommand(key, stop_id, change, who, call.now, call.body.comment, expected)
-    with suppress(AlreadyDone):
-        await call.backend.machines.change(machine_id, [command])
-    done = await call.backend.documents.get(MACHINES, machine_id, f"command:{key}")
-    outcome = done["outcome"] if done is not None else "the command is not known any more"
+    outcome = await carried_out(call, machine_id, command) or "there is no such machine"
     found = await _found(call)
     if outcome != DONE:
         raise _conflict(found, outcome)

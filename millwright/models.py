@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from millwright.model_cards import BadCard, read_cards
+from millwright.options import Local
 from millwright.terminal import FAILED, PROBLEMS, output, trouble
 from shared.contracts.model_card import Metric, ModelCard
 
@@ -101,15 +102,7 @@ def verify(as_json: AsJson = False, models: Models = MODELS) -> None:
 
 @app.command()
 def live(
-    local: Annotated[
-        Path | None,
-        typer.Option(
-            "--local",
-            metavar="DIR",
-            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
-            show_default=False,
-        ),
-    ] = None,
+    local: Local = None,
     days: Annotated[int, typer.Option(min=1, help="Calls of so many days up to now.")] = 90,
     as_json: AsJson = False,
 ) -> None:

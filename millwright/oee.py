@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from millwright.options import Local
 from millwright.terminal import FAILED, PROBLEMS, errors, output, trouble
 
 app = typer.Typer(help="OEE that can be worked out again by hand.", no_args_is_help=True)
@@ -33,15 +34,7 @@ def oee() -> None:
 def explain(
     scope: Annotated[str, typer.Argument(metavar="MACHINE", help="A machine; a line or site works, too.")],
     shift: Annotated[str, typer.Argument(help="The shift, like 2026-03-09.early.")],
-    local: Annotated[
-        Path | None,
-        typer.Option(
-            "--local",
-            metavar="DIR",
-            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
-            show_default=False,
-        ),
-    ] = None,
+    local: Local = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
@@ -83,15 +76,7 @@ def stops(
         bool, typer.Option("--unclassified", help="Only those without a reason, wholly or in part.")
     ] = False,
     count: Annotated[int, typer.Option(min=1, max=200, help="At most so many, the newest.")] = 50,
-    local: Annotated[
-        Path | None,
-        typer.Option(
-            "--local",
-            metavar="DIR",
-            help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
-            show_default=False,
-        ),
-    ] = None,
+    local: Local = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs instead of a table.")
     ] = False,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from millwright.options import Local
 from millwright.terminal import FAILED, PROBLEMS, output, trouble
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -21,16 +22,6 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 Models = Annotated[Path, typer.Option(help="Folder of the maintenance models.", show_default="models")]
-Local = Annotated[
-    Path | None,
-    typer.Option(
-        "--local",
-        metavar="DIR",
-        help="The local cloud that keeps its state in this folder, usually .local. Left out: Azure.",
-        show_default=False,
-    ),
-]
-
 type Row = dict[str, Any]
 
 
